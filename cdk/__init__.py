@@ -1,0 +1,1 @@
+"""Where and how the service runs: the spec, on AWS and on this machine."""

@@ -1,0 +1,1 @@
+"""Classification: a text in, genres out."""

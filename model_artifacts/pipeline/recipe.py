@@ -1,0 +1,119 @@
+"""The recipe: every choice that makes one model version, read from a TOML file and checked.
+
+A recipe and a corpus determine a model. The recipe is copied into the artifact's
+manifest as its lineage, so nothing that matters may be passed on the command line.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model_artifacts.pipeline.errors import RecipeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PrepareRecipe(_Section):
+    """How text becomes training examples."""
+
+    max_title_tokens: Annotated[int, Field(ge=0, le=64)] = 16
+    """Word pieces of a title kept in front of the text."""
+    max_text_tokens: Annotated[int, Field(ge=16, le=65_535)] = 2048
+    """Word pieces of one synopsis kept; the 99th percentile of the corpus is about 1,500."""
+    absent_label_ratio: Fraction = 0.05
+    """A label is *unknown* for a source that has it less often than this share of what its size
+    would make one expect ..."""
+    absent_label_minimum: Annotated[int, Field(ge=1)] = 50
+    """... if that expectation is at least this many titles."""
+
+
+class TrainRecipe(_Section):
+    """Optimisation: AdamW, linear warm-up and linear decay to zero."""
+
+    seed: int = 17
+    epochs: Annotated[float, Field(gt=0)] = 1.0
+    """Passes over all texts; a long text gives one random window per pass."""
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    window_tokens: tuple[int, ...] = (64, 96, 96, 128)
+    """Lengths, special tokens included, one of which is drawn for each view of a long text."""
+    title_share: Fraction = 0.3
+    """Share of views that carry the title in front."""
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    """Peak rate of the uppermost encoder layer."""
+    head_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Factor on the rate per layer downwards (Howard & Ruder 2018, discriminative fine-tuning)."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    warmup_share: Fraction = 0.06
+    dropout: Fraction = 0.1
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    checkpoint_steps: Annotated[int, Field(ge=1)] = 100
+    monitor_steps: Annotated[int, Field(ge=1)] = 500
+    """Every so many steps a part of the validation file is scored, to draw the curve."""
+    monitor_titles: Annotated[int, Field(ge=1)] = 512
+
+
+class ServeRecipe(_Section):
+    """How the network is fed when it serves; written into the manifest."""
+
+    window_tokens: Annotated[int, Field(ge=16, le=512)] = 128
+    max_windows: Annotated[int, Field(ge=1, le=64)] = 8
+
+
+class QuantizeRecipe(_Section):
+    """INT8 choices."""
+
+    exclude: tuple[str, ...] = ()
+    """Node-name prefixes that stay in floating point."""
+
+
+class CalibrateRecipe(_Section):
+    """Calibration and thresholds, fitted on the validation file."""
+
+    method: Literal["platt", "temperature"] = "platt"
+
+
+class Recipe(_Section):
+    """One model version, completely described."""
+
+    model: Literal["genre-bert"]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    description: str
+    layers: Annotated[int, Field(ge=1, le=6)] = 6
+    prepare: PrepareRecipe = PrepareRecipe()
+    train: TrainRecipe = TrainRecipe()
+    serve: ServeRecipe = ServeRecipe()
+    quantize: QuantizeRecipe = QuantizeRecipe()
+    calibrate: CalibrateRecipe = CalibrateRecipe()
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises
+    ------
+    RecipeError
+        If the file is missing, is not TOML, or a field is unknown, missing or out of range.
+    """
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        message = f"recipe {path}: {error.strerror}"
+        raise RecipeError(message) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"recipe {path}: not valid TOML: {error}"
+        raise RecipeError(message) from error
+    except ValidationError as error:
+        details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        message = f"recipe {path}: {details}"
+        raise RecipeError(message) from error

@@ -1,0 +1,256 @@
+"""Step 2, train: fine-tune the base on the prepared examples; killed at any moment, it goes on from its last checkpoint."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genre_model.labels import GENRES
+from model_artifacts.pipeline.errors import StepError
+from model_artifacts.pipeline.examples import Examples
+from model_artifacts.pipeline.files import replacing, sha256, write_json
+from model_artifacts.pipeline.metrics import mean_average_precision
+from model_artifacts.pipeline.network import GenreNetwork, load_base
+from model_artifacts.pipeline.views import Batch, Epoch, assemble, pad
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from model_artifacts.pipeline.recipe import Recipe, TrainRecipe
+
+logger = logging.getLogger(__name__)
+
+WEIGHTS: Final = "weights.pt"
+CHECKPOINT: Final = "checkpoint.pt"
+LOG: Final = "log.jsonl"
+_LOG_STEPS: Final = 20
+
+
+def train(*, prepared: Path, out: Path, recipe: Recipe) -> None:
+    """Run the step.
+
+    Parameters
+    ----------
+    prepared : Path
+        The folder of the step `prepare`.
+    out : Path
+        The step's folder; gets ``weights.pt`` (the state dict), ``log.jsonl`` (loss, rate, speed and the monitored
+        mAP by step) and ``train.json``; holds ``checkpoint.pt`` while it runs.
+
+    Raises
+    ------
+    StepError
+        If the examples are missing, too few for one batch, or the checkpoint belongs to another recipe.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    examples = Examples.load(prepared / "train.npz")
+    monitor = _monitor_batches(Examples.load(prepared / "validation.npz"), recipe.train)
+    run = _Run(recipe, examples, {"train.npz": sha256(prepared / "train.npz")})
+    run.resume(out)
+    while run.step < run.total_steps:
+        run.advance()
+        if run.step % _LOG_STEPS == 0:
+            run.log(out)
+        if run.step % recipe.train.monitor_steps == 0 or run.step == run.total_steps:
+            run.log(out, monitor_map=_monitor(run.network, monitor))
+        if run.step % recipe.train.checkpoint_steps == 0:
+            run.save(out)
+    with replacing(out / WEIGHTS) as temporary:
+        torch.save(run.network.state_dict(), temporary)
+    write_json(
+        out / "train.json",
+        {
+            "recipe": recipe.train.model_dump(mode="json"),
+            "layers": recipe.layers,
+            "input": run.fingerprint,
+            "steps": run.total_steps,
+            "views": run.total_steps * recipe.train.batch_size,
+            "seconds": round(run.seconds),
+            "torch": torch.__version__,
+        },
+    )
+    (out / CHECKPOINT).unlink(missing_ok=True)
+
+
+class _Run:
+    """The state of one training run: everything a checkpoint must hold."""
+
+    def __init__(self, recipe: Recipe, examples: Examples, fingerprint: dict[str, str]) -> None:
+        self.recipe = recipe.train
+        self.fingerprint = fingerprint
+        self._identity = {"recipe": self.recipe.model_dump(mode="json"), "layers": recipe.layers}
+        self._examples = examples
+        self._epoch_number = 0
+        self._epoch = Epoch(examples, self.recipe, 0)
+        if not len(self._epoch):
+            message = f"{len(examples.texts)} texts make no batch of {self.recipe.batch_size}"
+            raise StepError(message)
+        self.steps_per_epoch = len(self._epoch)
+        self.total_steps = max(1, math.floor(self.recipe.epochs * self.steps_per_epoch))
+        torch.manual_seed(self.recipe.seed)
+        self.network = GenreNetwork(recipe.layers, self.recipe.dropout)
+        load_base(self.network, _prior(examples))
+        self._optimizer = _optimizer(self.network, self.recipe)
+        self._peak = [group["lr"] for group in self._optimizer.param_groups]
+        self.step = 0
+        self.seconds = 0.0
+        self._losses: list[float] = []
+        self._log_mark = (0, 0.0)
+
+    def advance(self) -> None:
+        """Take one optimisation step."""
+        started = time.monotonic()
+        number, index = divmod(self.step, self.steps_per_epoch)
+        if number != self._epoch_number:
+            self._epoch_number, self._epoch = number, Epoch(self._examples, self.recipe, number)
+        scale = _schedule(self.step, self.total_steps, self.recipe.warmup_share)
+        for group, peak in zip(self._optimizer.param_groups, self._peak, strict=True):
+            group["lr"] = peak * scale
+        self.network.train()
+        loss = _loss(self.network, self._epoch[index])
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.max_grad_norm)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self.step += 1
+        self._losses.append(loss.item())
+        self.seconds += time.monotonic() - started
+
+    def log(self, out: Path, **extra: float) -> None:
+        """Append one line to the log and show it."""
+        step, seconds = self._log_mark
+        done, spent = self.step - step, self.seconds - seconds
+        line: dict[str, float | int | None] = {
+            "step": self.step,
+            "of": self.total_steps,
+            "loss": round(float(np.mean(self._losses)), 5) if self._losses else None,
+            "rate": self._optimizer.param_groups[-1]["lr"],
+            "seconds": round(self.seconds, 1),
+        }
+        if done:
+            line["samples_per_second"] = round(done * self.recipe.batch_size / spent, 1)
+            line["eta_seconds"] = round((self.total_steps - self.step) * spent / done)
+        line |= {name: round(value, 5) for name, value in extra.items()}
+        self._losses, self._log_mark = [], (self.step, self.seconds)
+        with (out / LOG).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+        logger.info("%s", "  ".join(f"{k} {v}" for k, v in line.items() if v is not None))
+
+    def save(self, out: Path) -> None:
+        """Write a checkpoint atomically."""
+        with replacing(out / CHECKPOINT) as temporary:
+            torch.save(
+                {
+                    "identity": self._identity,
+                    "fingerprint": self.fingerprint,
+                    "step": self.step,
+                    "seconds": self.seconds,
+                    "network": self.network.state_dict(),
+                    "optimizer": self._optimizer.state_dict(),
+                    "rng": torch.get_rng_state(),
+                },
+                temporary,
+            )
+
+    def resume(self, out: Path) -> None:
+        """Go on from the checkpoint in ``out``, if there is one; drop what the log says beyond it."""
+        path = out / CHECKPOINT
+        if path.exists():
+            state: dict[str, Any] = torch.load(path, weights_only=True)
+            if state["identity"] != self._identity or state["fingerprint"] != self.fingerprint:
+                message = f"{path} belongs to another recipe or other examples; remove it to start over"
+                raise StepError(message)
+            self.network.load_state_dict(state["network"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            torch.set_rng_state(state["rng"])
+            self.step, self.seconds = state["step"], state["seconds"]
+            self._log_mark = (self.step, self.seconds)
+            logger.info("resumed at step %d of %d", self.step, self.total_steps)
+        log = out / LOG
+        if log.exists():
+            kept = []
+            for line in log.read_text(encoding="utf-8").splitlines():
+                try:
+                    if json.loads(line)["step"] <= self.step and self.step:
+                        kept.append(line)
+                except (ValueError, KeyError):
+                    continue  # a line cut off by the interruption
+            with replacing(log) as temporary:
+                temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
+def _prior(examples: Examples) -> Tensor:
+    """Each label's share of the titles where it is known, kept off 0 and 1."""
+    share = (examples.labels.sum(0) + 1) / (examples.known.sum(0) + 2)
+    return torch.from_numpy(share.astype(np.float32))
+
+
+def _optimizer(network: GenreNetwork, recipe: TrainRecipe) -> torch.optim.AdamW:
+    """AdamW with a rate that falls layer by layer, and no decay on biases and norms."""
+    depth = len(network.layers)
+    groups = []
+    for name, parameter in network.named_parameters():
+        if name.startswith("classifier."):
+            rate = recipe.head_learning_rate
+        else:
+            level = int(name.split(".")[1]) if name.startswith("layers.") else -1
+            rate = recipe.learning_rate * recipe.layer_decay ** (depth - 1 - level)
+        decay = recipe.weight_decay if parameter.ndim > 1 else 0.0
+        groups.append({"params": [parameter], "lr": rate, "weight_decay": decay})
+    return torch.optim.AdamW(groups, fused=True)
+
+
+def _schedule(step: int, total: int, warmup_share: float) -> float:
+    """Linear warm-up from 0 and linear decay to 0, as a factor on the peak rate."""
+    warmup = max(1, round(total * warmup_share))
+    return min((step + 1) / warmup, (total - step) / max(1, total - warmup), 1.0)
+
+
+def _loss(network: GenreNetwork, batch: Batch) -> Tensor:
+    """Binary cross-entropy over the labels that the title's source can know."""
+    logits = network(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask))
+    known = torch.from_numpy(batch.known)
+    losses = functional.binary_cross_entropy_with_logits(
+        logits, torch.from_numpy(batch.labels), weight=known, reduction="sum"
+    )
+    return losses / known.sum()
+
+
+def _monitor_batches(examples: Examples, recipe: TrainRecipe) -> list[Batch]:
+    """Take the first window of the first titles of the validation file, shortest first."""
+    limit = max(recipe.window_tokens) - 2
+    rows = np.flatnonzero(examples.is_main)[: recipe.monitor_titles]
+    rows = rows[np.argsort(np.minimum(np.diff(examples.texts.offsets)[rows], limit), kind="stable")]
+    batches = []
+    for start in range(0, len(rows), recipe.batch_size):
+        members = rows[start : start + recipe.batch_size]
+        ids, mask = pad([assemble(examples.texts[row][:limit], None) for row in members])
+        owners = examples.owner[members]
+        labels = examples.labels[owners].astype(np.float32)
+        batches.append(Batch(ids, mask, labels, np.ones_like(labels)))
+    return batches
+
+
+def _monitor(network: GenreNetwork, batches: list[Batch]) -> float:
+    """Mean average precision on the monitored titles."""
+    network.eval()
+    scores: list[npt.NDArray[np.float32]] = []
+    with torch.inference_mode():
+        for batch in batches:
+            logits = network(
+                torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
+            )
+            scores.append(logits.numpy())
+    labels = np.concatenate([batch.labels for batch in batches]).astype(np.uint8)
+    assert labels.shape[1] == len(GENRES)  # noqa: S101 -- a guard against a stale prepare step
+    return mean_average_precision(np.concatenate(scores), labels)

@@ -1,0 +1,102 @@
+"""What the network sees in one epoch: a plan drawn from the seed, and the batches made by it.
+
+The plan depends on nothing but the examples, the recipe and the epoch's number, so a training run that was
+interrupted draws the same one again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from model_artifacts.pipeline.examples import Examples
+    from model_artifacts.pipeline.recipe import TrainRecipe
+
+CLS: Final = 101
+SEP: Final = 102
+PAD: Final = 0
+_POOL: Final = 64
+"""Batches drawn together and sorted by length, so that one batch holds similar lengths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One optimisation step's input.
+
+    ``input_ids`` and ``attention_mask`` are int64 ``[batch, tokens]``; ``labels`` and ``known`` float32 ``[batch, 18]``.
+    """
+
+    input_ids: npt.NDArray[np.int64]
+    attention_mask: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.float32]
+    known: npt.NDArray[np.float32]
+
+
+def assemble(
+    text: npt.NDArray[np.uint16], title: npt.NDArray[np.uint16] | None
+) -> npt.NDArray[np.int64]:
+    """Put special tokens around a text, and a title in front: ``[CLS] (title [SEP]) text [SEP]``."""
+    head = [CLS] if title is None or not len(title) else [CLS, *title.tolist(), SEP]
+    return np.concatenate([np.array(head, np.int64), text.astype(np.int64), np.array([SEP])])
+
+
+def pad(rows: list[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Stack rows into ids and mask, int64 ``[rows, longest]``."""
+    ids = np.full((len(rows), max(map(len, rows))), PAD, np.int64)
+    mask = np.zeros_like(ids)
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+    return ids, mask
+
+
+class Epoch:
+    """The batches of one pass over all texts, in their training order."""
+
+    def __init__(self, examples: Examples, recipe: TrainRecipe, number: int) -> None:
+        rng = np.random.default_rng([recipe.seed, number])
+        count = len(examples.texts)
+        lengths = np.diff(examples.texts.offsets)
+        title_lengths = np.diff(examples.titles.offsets)[examples.owner]
+        self._examples = examples
+        self._titled = rng.random(count) < recipe.title_share
+        specials = 2 + np.where(self._titled & (title_lengths > 0), title_lengths + 1, 0)
+        windows = rng.choice(np.array(recipe.window_tokens), count)
+        self._take = np.minimum(lengths, np.maximum(windows - specials, 1))
+        self._start = (rng.random(count) * (lengths - self._take + 1)).astype(np.int64)
+        order = rng.permutation(count)
+        total = self._take + specials
+        size = recipe.batch_size
+        batches: list[npt.NDArray[np.int64]] = []
+        for pool in range(0, count - size + 1, _POOL * size):
+            members = order[pool : pool + _POOL * size]
+            members = members[np.argsort(total[members], kind="stable")]
+            batches += [members[i : i + size] for i in range(0, len(members) - size + 1, size)]
+        self._batches = [batches[i] for i in rng.permutation(len(batches))]
+
+    def __len__(self) -> int:
+        """Count the batches; an incomplete last one is left to the next epoch's draw."""
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Make one batch."""
+        examples, rows = self._examples, []
+        members = self._batches[index]
+        for member in members:
+            start = self._start[member]
+            text = examples.texts[member][start : start + self._take[member]]
+            title = examples.titles[examples.owner[member]] if self._titled[member] else None
+            rows.append(assemble(text, title))
+        ids, mask = pad(rows)
+        owners = examples.owner[members]
+        return Batch(
+            ids,
+            mask,
+            examples.labels[owners].astype(np.float32),
+            examples.known[owners].astype(np.float32),
+        )
