@@ -1,0 +1,202 @@
+"""The manifest: what an artifact folder says about itself, and the check that it is true.
+
+Plain dataclasses and explicit checks instead of a validation library: it is read at every cold start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from genre_model.errors import ArtifactError
+from genre_model.labels import GENRES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MANIFEST_NAME: Final = "manifest.json"
+SCHEMA_VERSION: Final = 1
+POSITIONS: Final = 512
+"""Position embeddings of BERT: no window is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of the artifact: lower-case hex digest and size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A checked manifest.
+
+    Parameters
+    ----------
+    name, version : str
+        What an answer names as its model.
+    files : mapping of str to FileEntry
+        Holds at least the two files named by ``network`` and ``tokenizer``.
+    window_tokens : int
+        Length of a window, special tokens included.
+    max_windows : int
+        Windows read of one text at most.
+    max_title_tokens : int
+        Word pieces of a title kept.
+    max_batch_tokens : int
+        Padded tokens of one run of the network; at most one window where it is smaller than that. 1 keeps every
+        answer independent of what it is batched with, which dynamic quantization needs.
+    thresholds : tuple of float
+        Per label, strictly between 0 and 1; a label at or above its threshold is selected.
+    slope, intercept : tuple of float
+        Per label, Platt scaling of the logit: ``sigmoid(slope * logit + intercept)``; slopes above 0.
+    """
+
+    name: str
+    version: str
+    files: Mapping[str, FileEntry]
+    network: str
+    tokenizer: str
+    window_tokens: int
+    max_windows: int
+    max_title_tokens: int
+    max_batch_tokens: int
+    thresholds: tuple[float, ...]
+    slope: tuple[float, ...]
+    intercept: tuple[float, ...]
+
+    @classmethod
+    def load(cls, folder: Path) -> Manifest:
+        """Read and check ``manifest.json``; the files it lists are checked when they are read.
+
+        Raises
+        ------
+        ArtifactError
+            If the folder or the manifest is missing, is not JSON or does not fit the schema.
+        """
+        path = folder / MANIFEST_NAME
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            reason = "has no manifest.json" if folder.is_dir() else "is not there"
+            message = f"model artifact {folder} {reason}"
+            raise ArtifactError(message) from None
+        except (OSError, ValueError) as error:
+            message = f"{path} is not readable JSON: {error}"
+            raise ArtifactError(message) from error
+        try:
+            return _parse(content)
+        except _Flaw as flaw:
+            message = f"{path}: {flaw}"
+            raise ArtifactError(message) from flaw
+
+    def read_file(self, folder: Path, name: str) -> bytes:
+        """Read one listed file whole and hold its bytes against the manifest.
+
+        Raises
+        ------
+        ArtifactError
+            If the file is missing, or differs in size or digest.
+        """
+        entry = self.files[name]
+        path = folder / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            message = f"model artifact file {path} cannot be read: {error.strerror}"
+            raise ArtifactError(message) from error
+        if len(content) != entry.size:
+            message = f"model artifact file {path} has {len(content)} bytes instead of {entry.size}"
+            raise ArtifactError(message)
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            message = f"model artifact file {path} differs from the manifest's sha256"
+            raise ArtifactError(message)
+        return content
+
+
+class _Flaw(Exception):  # noqa: N818 -- never leaves this module
+    """What is wrong with a manifest, without the file's name."""
+
+
+def _parse(content: Any) -> Manifest:  # noqa: ANN401 -- whatever the file holds
+    root = _object(content, "the manifest")
+    if root.get("schema_version") != SCHEMA_VERSION:
+        message = f"schema_version is {root.get('schema_version')!r}, this code reads {SCHEMA_VERSION}"
+        raise _Flaw(message)
+    if tuple(root.get("labels", ())) != GENRES:
+        message = "labels are not the 18 genres in their order"
+        raise _Flaw(message)
+    files = {
+        name: FileEntry(_text(entry, "sha256"), _whole(entry, "size", 0, 2**40))
+        for name, entry in (
+            (name, _object(entry, f"files.{name}"))
+            for name, entry in _object(root.get("files"), "files").items()
+        )
+    }
+    inputs = _object(root.get("input"), "input")
+    calibration = _object(root.get("calibration"), "calibration")
+    manifest = Manifest(
+        name=_text(root, "name"),
+        version=_text(root, "version"),
+        files=files,
+        network=_text(root, "network"),
+        tokenizer=_text(root, "tokenizer"),
+        window_tokens=_whole(inputs, "window_tokens", 16, POSITIONS),
+        max_windows=_whole(inputs, "max_windows", 1, 1024),
+        max_title_tokens=_whole(inputs, "max_title_tokens", 0, 64),
+        max_batch_tokens=_whole(inputs, "max_batch_tokens", 1, 2**20),
+        thresholds=_numbers(root, "thresholds", 0.0, 1.0),
+        slope=_numbers(calibration, "slope", 0.0, math.inf),
+        intercept=_numbers(calibration, "intercept", -math.inf, math.inf),
+    )
+    for name in (manifest.network, manifest.tokenizer):
+        if name not in files:
+            message = f"file {name!r} is named but not listed under files"
+            raise _Flaw(message)
+    if any("/" in name or "\\" in name or name.startswith(".") for name in files):
+        message = "a file name leaves the artifact folder"
+        raise _Flaw(message)
+    if manifest.max_title_tokens + 3 > manifest.window_tokens // 2:
+        message = "max_title_tokens leaves less than half a window to the text"
+        raise _Flaw(message)
+    return manifest
+
+
+def _object(value: Any, name: str) -> dict[str, Any]:  # noqa: ANN401
+    if not isinstance(value, dict):
+        message = f"{name} is missing or not an object"
+        raise _Flaw(message)
+    return value
+
+
+def _text(holder: dict[str, Any], field: str) -> str:
+    value = holder.get(field)
+    if not isinstance(value, str) or not value:
+        message = f"{field} is missing or not a text"
+        raise _Flaw(message)
+    return value
+
+
+def _whole(holder: dict[str, Any], field: str, low: int, high: int) -> int:
+    value = holder.get(field)
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        message = f"{field} is {value!r}, not a whole number from {low} to {high}"
+        raise _Flaw(message)
+    return value
+
+
+def _numbers(holder: dict[str, Any], field: str, low: float, high: float) -> tuple[float, ...]:
+    value = holder.get(field)
+    if (
+        not isinstance(value, list)
+        or len(value) != len(GENRES)
+        or not all(isinstance(v, (int, float)) and not isinstance(v, bool) and low < v < high for v in value)
+    ):
+        message = f"{field} is not a list of {len(GENRES)} numbers between {low:g} and {high:g}"
+        raise _Flaw(message)
+    return tuple(float(v) for v in value)
