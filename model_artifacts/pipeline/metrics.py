@@ -18,7 +18,9 @@ def f1_per_label(selected: Labels, labels: Labels) -> npt.NDArray[np.float64]:
     chosen, true = selected.astype(bool), labels.astype(bool)
     hits = (chosen & true).sum(0)
     sizes = chosen.sum(0) + true.sum(0)
-    return np.divide(2.0 * hits, sizes, out=np.zeros(len(sizes)), where=sizes > 0)
+    result = np.zeros(len(sizes))
+    np.divide(2.0 * hits, sizes, out=result, where=sizes > 0)
+    return result
 
 
 def micro_f1(selected: Labels, labels: Labels) -> float:
@@ -58,9 +60,7 @@ def mean_average_precision(scores: Probabilities, labels: Labels) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-def expected_calibration_error(
-    probabilities: Probabilities, labels: Labels, bins: int = 15
-) -> float:
+def expected_calibration_error(probabilities: Probabilities, labels: Labels, bins: int = 15) -> float:
     """Mean gap between confidence and frequency over all pairs, in equal-width bins (Guo et al. 2017)."""
     p, y = probabilities.ravel().astype(np.float64), labels.ravel().astype(np.float64)
     cell = np.minimum((p * bins).astype(int), bins - 1)

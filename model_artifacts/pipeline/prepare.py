@@ -27,9 +27,7 @@ logger = logging.getLogger(__name__)
 _INDEX = {genre: i for i, genre in enumerate(GENRES)}
 
 
-def absent_labels(
-    titles: Sequence[Title], *, ratio: float, minimum: int
-) -> dict[str, tuple[str, ...]]:
+def absent_labels(titles: Sequence[Title], *, ratio: float, minimum: int) -> dict[str, tuple[str, ...]]:
     """Find the labels that a source does not use at all, or only by accident.
 
     Streaming catalogues have their own taxonomies: one has no "Crime", another no "War". There a missing
@@ -96,9 +94,7 @@ def tokenize(
     )
 
 
-def prepare(
-    *, corpus: Path, out: Path, recipe: PrepareRecipe, skip_bad_lines: bool = False
-) -> None:
+def prepare(*, corpus: Path, out: Path, recipe: PrepareRecipe, skip_bad_lines: bool = False) -> None:
     """Run the step.
 
     Parameters
@@ -113,11 +109,8 @@ def prepare(
     CorpusError
         If a corpus file is missing, or has a flawed line and ``skip_bad_lines`` is off.
     """
-    files = {split: _corpus_file(corpus, split) for split in ("train", "validation")}
-    splits = {
-        split: list(read_titles(path, skip_bad_lines=skip_bad_lines))
-        for split, path in files.items()
-    }
+    files = {split: corpus_file(corpus, split) for split in ("train", "validation")}
+    splits = {split: list(read_titles(path, skip_bad_lines=skip_bad_lines)) for split, path in files.items()}
     for split, titles in splits.items():
         if not titles:
             message = f"{files[split]}: holds no usable title"
@@ -129,9 +122,7 @@ def prepare(
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     for split, titles in splits.items():
         tokenize(titles, tokenizer, absent, recipe).save(out / f"{split}.npz")
-        logger.info(
-            "%s: %d titles, %d texts", split, len(titles), sum(len(t.texts) for t in titles)
-        )
+        logger.info("%s: %d titles, %d texts", split, len(titles), sum(len(t.texts) for t in titles))
     write_json(
         out / "prepare.json",
         {
@@ -150,7 +141,14 @@ def prepare(
     )
 
 
-def _corpus_file(folder: Path, split: str) -> Path:
+def corpus_file(folder: Path, split: str) -> Path:
+    """Find one file of the corpus folder.
+
+    Raises
+    ------
+    CorpusError
+        If it is there neither gzipped nor plain.
+    """
     for name in (f"{split}.jsonl.gz", f"{split}.jsonl"):
         if (folder / name).is_file():
             return folder / name

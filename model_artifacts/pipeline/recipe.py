@@ -68,6 +68,9 @@ class ServeRecipe(_Section):
 
     window_tokens: Annotated[int, Field(ge=16, le=512)] = 128
     max_windows: Annotated[int, Field(ge=1, le=64)] = 8
+    max_batch_tokens: Annotated[int, Field(ge=1)] = 1
+    """Padded tokens of one run of the network. 1 runs every window alone: with dynamic quantization the windows of a
+    run share one activation scale, so an answer would depend on its neighbours (docs/adr/0002)."""
 
 
 class QuantizeRecipe(_Section):
@@ -75,12 +78,6 @@ class QuantizeRecipe(_Section):
 
     exclude: tuple[str, ...] = ()
     """Node-name prefixes that stay in floating point."""
-
-
-class CalibrateRecipe(_Section):
-    """Calibration and thresholds, fitted on the validation file."""
-
-    method: Literal["platt", "temperature"] = "platt"
 
 
 class Recipe(_Section):
@@ -94,7 +91,6 @@ class Recipe(_Section):
     train: TrainRecipe = TrainRecipe()
     serve: ServeRecipe = ServeRecipe()
     quantize: QuantizeRecipe = QuantizeRecipe()
-    calibrate: CalibrateRecipe = CalibrateRecipe()
 
 
 def load_recipe(path: Path) -> Recipe:

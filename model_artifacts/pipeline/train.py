@@ -247,9 +247,7 @@ def _monitor(network: GenreNetwork, batches: list[Batch]) -> float:
     scores: list[npt.NDArray[np.float32]] = []
     with torch.inference_mode():
         for batch in batches:
-            logits = network(
-                torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
-            )
+            logits = network(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask))
             scores.append(logits.numpy())
     labels = np.concatenate([batch.labels for batch in batches]).astype(np.uint8)
     assert labels.shape[1] == len(GENRES)  # noqa: S101 -- a guard against a stale prepare step

@@ -37,9 +37,7 @@ class Batch:
     known: npt.NDArray[np.float32]
 
 
-def assemble(
-    text: npt.NDArray[np.uint16], title: npt.NDArray[np.uint16] | None
-) -> npt.NDArray[np.int64]:
+def assemble(text: npt.NDArray[np.uint16], title: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.int64]:
     """Put special tokens around a text, and a title in front: ``[CLS] (title [SEP]) text [SEP]``."""
     head = [CLS] if title is None or not len(title) else [CLS, *title.tolist(), SEP]
     return np.concatenate([np.array(head, np.int64), text.astype(np.int64), np.array([SEP])])

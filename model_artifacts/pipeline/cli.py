@@ -1,0 +1,89 @@
+"""``trending-now pipeline``: one command a step, and ``all``.
+
+Errors of the pipeline pass through; ``cdk/cli/main.py`` turns them into one sentence.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from model_artifacts.pipeline.recipe import load_recipe
+from model_artifacts.registry import ROOT
+
+RECIPES: Final = Path(__file__).parent / "recipes"
+DEFAULT_RECIPE: Final = RECIPES / "genre-bert-0.1.0.toml"
+
+CORES: Final = os.cpu_count() or 1
+
+app = typer.Typer(
+    name="pipeline",
+    help="Make a model from a corpus, step by step; a finished step is not run again.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+CorpusOption = Annotated[
+    Path,
+    typer.Option(help="Folder with train.jsonl.gz and validation.jsonl.gz.", exists=True, file_okay=False),
+]
+RecipeOption = Annotated[Path, typer.Option(help="What to make: a TOML file.", dir_okay=False)]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(help="Working folder; build/pipeline/MODEL-VERSION by default.", file_okay=False),
+]
+RegistryOption = Annotated[
+    Path, typer.Option(help="Folder whose registry.json the model is entered in.", file_okay=False)
+]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="Compute threads of calibrate and evaluate.")]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-bad-lines", help="Skip flawed corpus lines instead of stopping.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Run even what is up to date.")]
+
+_HELP: Final = {
+    "prepare": "Read the corpus, tokenize it, find which labels each source knows.",
+    "train": "Fine-tune the base model; goes on from its last checkpoint.",
+    "export": "Write the trained network as ONNX and hold it against torch.",
+    "quantize": "Turn the network into INT8 that saturates on no processor.",
+    "calibrate": "Fit probabilities and thresholds on the validation file.",
+    "evaluate": "Measure the finished artifact, and float32 beside it.",
+    "report": "Draw the plots and write the model card.",
+    "register": "Copy the artifact into the registry.",
+    "all": "Run every step that is not up to date.",
+}
+
+
+def _command(name: str) -> None:
+    def command(
+        corpus: CorpusOption,
+        recipe: RecipeOption = DEFAULT_RECIPE,
+        out: OutOption = None,
+        registry: RegistryOption = ROOT,
+        threads: ThreadsOption = CORES,
+        skip_bad_lines: SkipOption = False,
+        force: ForceOption = False,
+    ) -> None:
+        from model_artifacts.pipeline.steps import STEPS, Run, run_steps  # noqa: PLC0415 -- slow import
+
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+        chosen = load_recipe(recipe)
+        run = Run(
+            recipe=chosen,
+            corpus=corpus,
+            out=out or Path("build/pipeline") / f"{chosen.model}-{chosen.version}",
+            registry=registry,
+            threads=threads,
+            skip_bad_lines=skip_bad_lines,
+        )
+        run_steps(run, list(STEPS) if name == "all" else [name], force=force)
+
+    app.command(name, help=_HELP[name])(command)
+
+
+for _name in _HELP:
+    _command(_name)

@@ -1,0 +1,157 @@
+"""Step 6, evaluate: what the finished artifact is worth, measured through `genre_model` as a function would run it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from genre_model import GENRES, Document, GenreModel
+from model_artifacts.pipeline.artifact import TOKENIZER_NAME, write_draft
+from model_artifacts.pipeline.calibrate import best_thresholds, label_matrix, platt
+from model_artifacts.pipeline.corpus import read_titles
+from model_artifacts.pipeline.export import FP32_NAME
+from model_artifacts.pipeline.files import sha256, write_json
+from model_artifacts.pipeline.metrics import (
+    average_precision,
+    expected_calibration_error,
+    f1_per_label,
+    macro_f1,
+    mean_average_precision,
+    micro_f1,
+)
+from model_artifacts.pipeline.quantize import INT8_NAME
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from model_artifacts.pipeline.corpus import Title
+    from model_artifacts.pipeline.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+
+WORD_BUCKETS: Final = ((0, 40), (40, 150), (150, 400), (400, 1_000_000))
+"""Text lengths in words, half-open: catalogue blurbs, short, medium and long plots."""
+
+
+def quality(
+    probabilities: npt.NDArray[np.floating[Any]],
+    thresholds: npt.NDArray[np.floating[Any]],
+    labels: npt.NDArray[np.uint8],
+) -> dict[str, float]:
+    """Give the headline figures of one set of probabilities ``[titles, 18]``."""
+    selected = probabilities >= thresholds
+    return {
+        "micro_f1": micro_f1(selected, labels),
+        "macro_f1": macro_f1(selected, labels),
+        "mean_average_precision": mean_average_precision(probabilities, labels),
+        "expected_calibration_error": expected_calibration_error(probabilities, labels),
+    }
+
+
+def breakdown(
+    titles: list[Title],
+    probabilities: npt.NDArray[np.floating[Any]],
+    thresholds: npt.NDArray[np.floating[Any]],
+    labels: npt.NDArray[np.uint8],
+) -> dict[str, Any]:
+    """Give the figures per genre, per source and per text length."""
+    selected = probabilities >= thresholds
+    f1, precision = f1_per_label(selected, labels), average_precision(probabilities, labels)
+    words = np.array([len(title.texts[0].split()) for title in titles])
+    sources = np.array([title.source for title in titles])
+
+    def part(rows: npt.NDArray[np.bool_]) -> dict[str, float]:
+        return {"titles": int(rows.sum()), "micro_f1": micro_f1(selected[rows], labels[rows])}
+
+    return {
+        "genres": {
+            genre: {
+                "titles": int(labels[:, i].sum()),
+                "selected": int(selected[:, i].sum()),
+                "f1": float(f1[i]),
+                "average_precision": float(precision[i]) if labels[:, i].any() else None,
+            }
+            for i, genre in enumerate(GENRES)
+        },
+        "sources": {str(source): part(sources == source) for source in np.unique(sources)},
+        "words": {
+            f"{low} to {high - 1}": part((words >= low) & (words < high))
+            for low, high in WORD_BUCKETS
+            if ((words >= low) & (words < high)).any()
+        },
+    }
+
+
+def evaluate(
+    *,
+    corpus_file: Path,
+    prepared: Path,
+    exported: Path,
+    artifact: Path,
+    out: Path,
+    recipe: Recipe,
+    threads: int = 1,
+    skip_bad_lines: bool = False,
+) -> None:
+    """Run the step.
+
+    Parameters
+    ----------
+    corpus_file : Path
+        The validation file.
+    prepared, exported : Path
+        Folders of the steps `prepare` and `export`.
+    artifact : Path
+        The finished artifact that `calibrate` wrote.
+    out : Path
+        The step's folder; gets ``metrics.json`` and ``probabilities.npz`` (float32 and uint8 ``[titles, 18]``).
+
+    Raises
+    ------
+    ArtifactError, CorpusError
+        If an input is missing or damaged.
+    """
+    titles = list(read_titles(corpus_file, skip_bad_lines=skip_bad_lines))
+    labels = label_matrix(titles)
+    model = GenreModel.load(artifact, threads=threads)
+    probabilities = model.predict([Document(title.texts[0]) for title in titles])
+    titled = model.predict([Document(title.texts[0], title.title) for title in titles])
+
+    write_draft(
+        out / "fp32",
+        recipe=recipe,
+        network=exported / FP32_NAME,
+        tokenizer=prepared / TOKENIZER_NAME,
+    )
+    logits = GenreModel.load(out / "fp32", threads=threads).logits(
+        [Document(title.texts[0]) for title in titles]
+    )
+    slope, intercept = platt(logits, labels)
+    float_probabilities = 0.5 + 0.5 * np.tanh((slope * logits + intercept) / 2)
+    float_quality = quality(float_probabilities, best_thresholds(float_probabilities, labels), labels)
+
+    measured = quality(probabilities, model.thresholds, labels)
+    out.mkdir(parents=True, exist_ok=True)
+    np.savez(out / "probabilities.npz", probabilities=probabilities, labels=labels)
+    write_json(
+        out / "metrics.json",
+        {
+            "data": {
+                "file": corpus_file.name,
+                "sha256": sha256(corpus_file),
+                "titles": len(titles),
+            },
+            "network_size": (artifact / INT8_NAME).stat().st_size,
+            "artifact_size": sum(f.stat().st_size for f in artifact.iterdir() if f.is_file()),
+            **measured,
+            "with_title": quality(titled, model.thresholds, labels),
+            "fp32": float_quality,
+            "int8_loss": {name: float_quality[name] - measured[name] for name in ("micro_f1", "macro_f1")},
+            **breakdown(titles, probabilities, model.thresholds, labels),
+        },
+    )
+    logger.info("%s", "  ".join(f"{name} {value:.4f}" for name, value in measured.items()))

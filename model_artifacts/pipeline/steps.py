@@ -1,0 +1,224 @@
+"""The steps in their order, and which of them still have to run.
+
+A finished step leaves a stamp: a digest of everything it was made from (its part of the recipe, the corpus files, the
+stamp of the step before). A step whose stamp still fits is not run again; a changed recipe or corpus
+runs every step after the change, and only those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from model_artifacts.pipeline.errors import StepError
+from model_artifacts.pipeline.files import sha256, write_json
+from model_artifacts.pipeline.prepare import corpus_file, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from model_artifacts.pipeline.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+
+STAMP: Final = "stamp.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Where one run of the pipeline reads and writes.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is made.
+    corpus : Path
+        Folder with the corpus files.
+    out : Path
+        Working folder; one sub-folder a step.
+    registry : Path
+        Folder with ``registry.json`` that `register` enters the artifact in.
+    threads : int
+        Compute threads of the serving code in `calibrate` and `evaluate`.
+    skip_bad_lines : bool
+        Skip flawed corpus lines (and log them) instead of stopping.
+    """
+
+    recipe: Recipe
+    corpus: Path
+    out: Path
+    registry: Path
+    threads: int = 1
+    skip_bad_lines: bool = False
+
+    def folder(self, step: str) -> Path:
+        """Give the folder of a step."""
+        return self.out / step
+
+    @property
+    def artifact(self) -> Path:
+        """The finished artifact's folder, before it is registered."""
+        return self.folder("calibrate") / "artifact"
+
+
+# Imports inside: `prepare` needs no torch, and `--help` needs nothing.
+
+
+def _prepare(run: Run) -> None:
+    prepare(
+        corpus=run.corpus,
+        out=run.folder("prepare"),
+        recipe=run.recipe.prepare,
+        skip_bad_lines=run.skip_bad_lines,
+    )
+
+
+def _train(run: Run) -> None:
+    from model_artifacts.pipeline.train import train  # noqa: PLC0415
+
+    train(prepared=run.folder("prepare"), out=run.folder("train"), recipe=run.recipe)
+
+
+def _export(run: Run) -> None:
+    from model_artifacts.pipeline.export import export  # noqa: PLC0415
+    from model_artifacts.pipeline.train import WEIGHTS  # noqa: PLC0415
+
+    export(
+        weights=run.folder("train") / WEIGHTS,
+        out=run.folder("export"),
+        layers=run.recipe.layers,
+    )
+
+
+def _quantize(run: Run) -> None:
+    from model_artifacts.pipeline.quantize import quantize  # noqa: PLC0415
+
+    quantize(exported=run.folder("export"), out=run.folder("quantize"), recipe=run.recipe.quantize)
+
+
+def _calibrate(run: Run) -> None:
+    from model_artifacts.pipeline.calibrate import calibrate  # noqa: PLC0415
+
+    calibrate(
+        corpus_file=corpus_file(run.corpus, "validation"),
+        skip_bad_lines=run.skip_bad_lines,
+        prepared=run.folder("prepare"),
+        quantized=run.folder("quantize"),
+        out=run.folder("calibrate"),
+        recipe=run.recipe,
+        threads=run.threads,
+    )
+
+
+def _evaluate(run: Run) -> None:
+    from model_artifacts.pipeline.evaluate import evaluate  # noqa: PLC0415
+
+    evaluate(
+        corpus_file=corpus_file(run.corpus, "validation"),
+        skip_bad_lines=run.skip_bad_lines,
+        prepared=run.folder("prepare"),
+        exported=run.folder("export"),
+        artifact=run.artifact,
+        out=run.folder("evaluate"),
+        recipe=run.recipe,
+        threads=run.threads,
+    )
+
+
+def _report(run: Run) -> None:
+    from model_artifacts.pipeline.report import report  # noqa: PLC0415
+
+    report(run=run.out, artifact=run.artifact, recipe=run.recipe)
+
+
+def _register(run: Run) -> None:
+    from model_artifacts.pipeline.register import register  # noqa: PLC0415
+
+    register(run=run.out, artifact=run.artifact, root=run.registry, recipe=run.recipe)
+
+
+STEPS: Final[dict[str, Callable[[Run], None]]] = {
+    "prepare": _prepare,
+    "train": _train,
+    "export": _export,
+    "quantize": _quantize,
+    "calibrate": _calibrate,
+    "evaluate": _evaluate,
+    "report": _report,
+    "register": _register,
+}
+
+_RECIPE_PARTS: Final[dict[str, set[str]]] = {
+    "prepare": {"prepare"},
+    "train": {"train", "layers"},
+    "quantize": {"quantize"},
+    "calibrate": {"model", "version", "description", "serve"},
+}
+"""What of the recipe a step reads beyond what the steps before it read."""
+
+
+def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
+    """Run the named steps in their order, leaving out those that are up to date.
+
+    Parameters
+    ----------
+    force : bool
+        Run them even where their stamp fits.
+
+    Returns
+    -------
+    list of str
+        The steps that ran.
+
+    Raises
+    ------
+    StepError
+        If a step before the first named one has not run, or ran with another recipe or corpus.
+    PipelineError
+        Whatever a step itself raises.
+    """
+    stamps = _stamps(run)
+    order = list(STEPS)
+    ran = []
+    for name in sorted(names, key=order.index):
+        position = order.index(name)
+        if position and _read_stamp(run, order[position - 1]) != stamps[order[position - 1]]:
+            message = (
+                f"step {name} needs step {order[position - 1]}, which has not run for this recipe "
+                f"and corpus in {run.out}"
+            )
+            raise StepError(message)
+        # Registering is cheap, checks itself, and may be asked for another registry.
+        if not force and name != "register" and _read_stamp(run, name) == stamps[name]:
+            logger.info("%s: up to date", name)
+            continue
+        logger.info("%s: starts", name)
+        (run.folder(name) / STAMP).unlink(missing_ok=True)
+        STEPS[name](run)
+        write_json(run.folder(name) / STAMP, {"made_from": stamps[name]})
+        ran.append(name)
+    return ran
+
+
+def _stamps(run: Run) -> dict[str, str]:
+    """Digest what each step is made from, in a chain."""
+    corpus = {split: sha256(corpus_file(run.corpus, split)) for split in ("train", "validation")}
+    chain = json.dumps([corpus, run.skip_bad_lines], sort_keys=True)
+    stamps = {}
+    for name in STEPS:
+        part = run.recipe.model_dump_json(include=_RECIPE_PARTS.get(name, set()))
+        chain = hashlib.sha256(f"{chain}\n{name}\n{part}".encode()).hexdigest()
+        stamps[name] = chain
+    return stamps
+
+
+def _read_stamp(run: Run, step: str) -> str | None:
+    try:
+        content = json.loads((run.folder(step) / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(content.get("made_from")) if isinstance(content, dict) else None
