@@ -1,0 +1,251 @@
+"""The whole pipeline on a small corpus with the real base model: every step, resumption, and what must stop it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from genre_model import GENRES, Document, GenreModel
+from model_artifacts.pipeline.errors import StepError
+from model_artifacts.pipeline.quantize import WEIGHT_LIMIT, check_no_saturation, product_weight_extremes
+from model_artifacts.pipeline.recipe import Recipe, load_recipe
+from model_artifacts.pipeline.steps import STEPS, Run, run_steps
+from model_artifacts.registry import Registry
+from tests.support.corpus import write_corpus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[3]
+COMMAND = [sys.executable, "-m", "cdk.cli", "pipeline"]
+RECIPE = """
+model = "genre-bert"
+version = "9.9.9"
+description = "A test"
+layers = 1
+
+[train]
+epochs = 3
+batch_size = 8
+window_tokens = [32]
+learning_rate = 1e-3
+head_learning_rate = 5e-3
+checkpoint_steps = 5
+monitor_steps = 40
+monitor_titles = 16
+
+[serve]
+window_tokens = 64
+max_windows = 2
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Keep sums in one order, so that two runs can be compared bit by bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"), train=320, validation=60)
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "recipe.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(recipe_file: Path) -> Recipe:
+    return load_recipe(recipe_file)
+
+
+@pytest.fixture(scope="module")
+def finished(corpus: Path, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One run of all steps, which several tests look at."""
+    torch.set_num_threads(1)
+    root = tmp_path_factory.mktemp("run")
+    run = Run(recipe=recipe, corpus=corpus, out=root / "out", registry=root / "registry")
+    assert run_steps(run, list(STEPS)) == list(STEPS)
+    return run
+
+
+@pytest.mark.slow
+def test_all_steps_make_a_registered_model_that_has_learned(finished: Run) -> None:
+    folder = Registry.load(finished.registry).resolve("genre-bert")
+    model = GenreModel.load(folder)
+    metrics = json.loads((folder / "report" / "metrics.json").read_text())
+
+    assert metrics["micro_f1"] > 0.6  # chance is about 0.15
+    western = model.predict([Document("A sheriff and an outlaw meet at the saloon.")])[0]
+    assert GENRES[int(western.argmax())] == "Western"
+    assert {path.name for path in (folder / "report").iterdir()} == {
+        "metrics.json",
+        "training.png",
+        "genres.png",
+        "calibration.png",
+    }
+    assert "genre-bert 9.9.9" in (folder / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_second_run_finds_everything_up_to_date(finished: Run) -> None:
+    assert run_steps(finished, list(STEPS)) == ["register"]
+
+
+@pytest.mark.slow
+def test_a_changed_recipe_runs_only_what_comes_after_the_change(finished: Run) -> None:
+    served = finished.recipe.serve.model_copy(update={"max_windows": 3})
+    changed = Run(
+        recipe=finished.recipe.model_copy(update={"serve": served, "version": "9.9.10"}),
+        corpus=finished.corpus,
+        out=finished.out,
+        registry=finished.registry,
+    )
+
+    try:
+        assert run_steps(changed, list(STEPS)) == ["calibrate", "evaluate", "report", "register"]
+    finally:
+        run_steps(finished, list(STEPS))
+
+
+@pytest.mark.slow
+def test_a_registered_version_never_changes(finished: Run, tmp_path: Path) -> None:
+    registry = Registry(tmp_path, {}).with_version(
+        "genre-bert", "9.9.9", {"files": {"model.int8.onnx": "other"}}
+    )
+    registry.save()
+    run = Run(recipe=finished.recipe, corpus=finished.corpus, out=finished.out, registry=tmp_path)
+
+    with pytest.raises(StepError, match=r"9\.9\.9 is registered with other files"):
+        run_steps(run, ["register"])
+    assert Registry.load(tmp_path) == registry
+
+
+@pytest.mark.slow
+def test_no_product_of_the_quantized_network_can_saturate(finished: Run) -> None:
+    model = onnx.load(finished.folder("quantize") / "model.int8.onnx")
+
+    extremes = product_weight_extremes(model)
+
+    # Four products a layer: QKV, attention output, and the two of the feed-forward block.
+    assert len(extremes) == 4
+    assert all(magnitude <= WEIGHT_LIMIT for _, magnitude in extremes.values())
+
+
+@pytest.mark.slow
+def test_a_weight_beyond_seven_bits_is_noticed(finished: Run) -> None:
+    model = onnx.load(finished.folder("quantize") / "model.int8.onnx")
+    name = sorted(product_weight_extremes(model))[0]
+    (tensor,) = (t for t in model.graph.initializer if t.name == name)
+    values = onnx.numpy_helper.to_array(tensor).copy()
+    values.flat[0] = -127
+    tensor.CopyFrom(onnx.numpy_helper.from_array(values, name))
+
+    with pytest.raises(StepError, match="reaches 127, more than 64"):
+        check_no_saturation(model)
+
+
+@pytest.mark.slow
+def test_killed_training_goes_on_from_its_checkpoint_to_the_same_weights(
+    finished: Run, corpus: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    arguments = ["--corpus", str(corpus), "--recipe", str(recipe_file), "--out", str(tmp_path / "out")]
+    subprocess.run([*COMMAND, "prepare", *arguments], check=True, env=environment, cwd=ROOT)
+    checkpoint = tmp_path / "out" / "train" / "checkpoint.pt"
+
+    kills = 0
+    for _ in range(2):
+        seen = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        process = subprocess.Popen([*COMMAND, "train", *arguments], env=environment, cwd=ROOT)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns > seen:
+                break
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    last = subprocess.run(
+        [*COMMAND, "train", *arguments], check=True, env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert kills == 2
+    assert "resumed at step" in last.stderr
+    whole = torch.load(finished.folder("train") / "weights.pt", weights_only=True)
+    pieced = torch.load(tmp_path / "out" / "train" / "weights.pt", weights_only=True)
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value.numpy(), pieced[name].numpy(), err_msg=name)
+    steps = [
+        json.loads(line)["step"]
+        for line in (tmp_path / "out" / "train" / "log.jsonl").read_text().splitlines()
+    ]
+    assert steps == sorted(steps)
+    assert not checkpoint.exists()
+
+
+def test_a_step_without_the_one_before_names_it(corpus: Path, recipe: Recipe, tmp_path: Path) -> None:
+    run = Run(recipe=recipe, corpus=corpus, out=tmp_path, registry=tmp_path)
+
+    with pytest.raises(StepError, match="step train needs step prepare, which has not run"):
+        run_steps(run, ["train"])
+
+
+def test_a_flawed_corpus_line_ends_the_command_with_file_and_line(tmp_path: Path, recipe_file: Path) -> None:
+    folder = write_corpus(tmp_path / "corpus", train=20, validation=5)
+    lines = (folder / "validation.jsonl").read_text().splitlines()
+    lines[2] = lines[2].replace('"genres": ["', '"genres": ["Telenovela", "', 1)
+    (folder / "validation.jsonl").write_text("\n".join(lines))
+    command = [*COMMAND, "prepare", "--corpus", str(folder), "--recipe", str(recipe_file)]
+    command += ["--out", str(tmp_path / "out")]
+
+    stopped = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+    skipped = subprocess.run(
+        [*command, "--skip-bad-lines"], check=False, cwd=ROOT, capture_output=True, text=True
+    )
+
+    assert stopped.returncode == 1
+    assert "validation.jsonl:3: unknown genre 'Telenovela'" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert skipped.returncode == 0
+    assert "skipped" in skipped.stderr
+    assert "validation: 4 titles" in skipped.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("model = 'genre-bert'\nversion = '1.0.0'\n", "description: Field required"),
+        (RECIPE.replace("layers = 1", "layers = 7"), "layers: Input should be less than or equal to 6"),
+        (RECIPE + "\n[train2]\n", "train2: Extra inputs are not permitted"),
+        ("model =", "not valid TOML"),
+    ],
+)
+def test_a_recipe_that_cannot_be_used_says_why(
+    tmp_path: Path, corpus: Path, text: str, sentence: str
+) -> None:
+    (tmp_path / "r.toml").write_text(text)
+    command = [*COMMAND, "prepare", "--corpus", str(corpus), "--recipe", str(tmp_path / "r.toml")]
+
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from model_artifacts.pipeline.corpus import read_titles
+from model_artifacts.pipeline.errors import CorpusError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD: dict[str, Any] = {
+    "id": "a",
+    "source": "s",
+    "title": "T",
+    "genres": ["Drama"],
+    "synopsis": "A plot.",
+    "alt_synopses": [{"synopsis": "A blurb."}],
+}
+
+
+def write(path: Path, *lines: object) -> Path:
+    rows = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_texts_hold_the_synopsis_first(tmp_path: Path) -> None:
+    (title,) = read_titles(write(tmp_path / "c.jsonl", GOOD))
+
+    assert title.texts == ("A plot.", "A blurb.")
+    assert title.genres == ("Drama",)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("{", "Expecting property name"),
+        ("7", "expected an object, found int"),
+        ({**GOOD, "genres": ["Noir"]}, "unknown genre 'Noir'"),
+        ({**GOOD, "genres": []}, "'genres' is missing, empty"),
+        ({**GOOD, "synopsis": " "}, "'synopsis' is missing, empty"),
+        ({k: v for k, v in GOOD.items() if k != "title"}, "'title' is missing"),
+        ({**GOOD, "alt_synopses": [{}]}, "'synopsis' is missing"),
+        ({**GOOD, "alt_synopses": 3}, "'alt_synopses' is not a list"),
+    ],
+)
+def test_a_flawed_line_is_named_by_file_and_line_and_can_be_skipped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, line: object, sentence: str
+) -> None:
+    path = write(tmp_path / "c.jsonl", GOOD, "", line, {**GOOD, "id": "b"})
+
+    with pytest.raises(CorpusError, match=rf"c\.jsonl:3: .*{sentence}"):
+        list(read_titles(path))
+
+    with caplog.at_level(logging.WARNING):
+        assert [title.id for title in read_titles(path, skip_bad_lines=True)] == ["a", "b"]
+    assert "c.jsonl:3" in caplog.text
+
+
+def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "c.jsonl").write_bytes(b'{"id": "\xff"}\n')
+
+    with pytest.raises(CorpusError, match=r"c\.jsonl:1: "):
+        list(read_titles(tmp_path / "c.jsonl"))
+
+
+@pytest.mark.parametrize("skip", [True, False])
+def test_a_file_cut_in_half_always_stops(tmp_path: Path, *, skip: bool) -> None:
+    whole = gzip.compress((json.dumps(GOOD) + "\n").encode() * 500)
+    (tmp_path / "c.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(CorpusError, match=r"c\.jsonl\.gz:\d+: cannot read on"):
+        list(read_titles(tmp_path / "c.jsonl.gz", skip_bad_lines=skip))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"none\.jsonl:1: cannot read on"):
+        list(read_titles(tmp_path / "none.jsonl"))
