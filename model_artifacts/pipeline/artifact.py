@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from genre_model.labels import GENRES
-from genre_model.manifest import MANIFEST_NAME, SCHEMA_VERSION
+from genre_model.manifest import MANIFEST_NAME, SCHEMA_VERSION, Manifest
 from model_artifacts.pipeline.files import sha256, write_json
 
 if TYPE_CHECKING:
@@ -53,12 +53,7 @@ def write_artifact(
                 name: {"sha256": sha256(out / name), "size": (out / name).stat().st_size} for name in names
             },
             "labels": list(GENRES),
-            "input": {
-                "window_tokens": recipe.serve.window_tokens,
-                "max_windows": recipe.serve.max_windows,
-                "max_title_tokens": recipe.prepare.max_title_tokens,
-                "max_batch_tokens": recipe.serve.max_batch_tokens,
-            },
+            **recipe.manifest_input(),
             "calibration": {
                 "slope": [round(float(v), 6) for v in slope],
                 "intercept": [round(float(v), 6) for v in intercept],
@@ -66,6 +61,11 @@ def write_artifact(
             "thresholds": [round(float(v), 6) for v in thresholds],
         },
     )
+
+
+def network_name(artifact: Path) -> str:
+    """Name the network's file of a finished artifact."""
+    return Manifest.load(artifact).network
 
 
 def write_draft(out: Path, *, recipe: Recipe, network: Path, tokenizer: Path) -> None:

@@ -1,6 +1,6 @@
 """Step 5, calibrate: the shipped network's logits on the validation file -> probabilities and thresholds.
 
-Fitted through `genre_model` with the INT8 file itself, so what quantization shifts is calibrated away.
+Fitted through `genre_model` with the very file that is shipped, so what quantization shifts is calibrated away.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genre_model import GENRES, Document, GenreModel
-from model_artifacts.pipeline.artifact import TOKENIZER_NAME, write_artifact, write_draft
+from model_artifacts.pipeline.artifact import write_artifact, write_draft
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.files import write_json
 from model_artifacts.pipeline.metrics import f1_per_label
-from model_artifacts.pipeline.quantize import INT8_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,8 +105,8 @@ def best_thresholds(
 def calibrate(
     *,
     corpus_file: Path,
-    prepared: Path,
-    quantized: Path,
+    tokenizer: Path,
+    network: Path,
     out: Path,
     recipe: Recipe,
     threads: int = 1,
@@ -119,10 +118,10 @@ def calibrate(
     ----------
     corpus_file : Path
         The validation file.
-    prepared, quantized : Path
-        Folders of the steps `prepare` and `quantize`.
+    tokenizer, network : Path
+        The two files of the artifact, from the steps before.
     out : Path
-        The step's folder; gets ``artifact/`` (the finished artifact), ``logits.npz`` and ``calibrate.json``.
+        The step's folder; gets ``artifact/`` (the finished artifact) and ``calibrate.json``.
 
     Raises
     ------
@@ -131,7 +130,6 @@ def calibrate(
     """
     titles = list(read_titles(corpus_file, skip_bad_lines=skip_bad_lines))
     labels = label_matrix(titles)
-    network, tokenizer = quantized / INT8_NAME, prepared / TOKENIZER_NAME
     write_draft(out / "draft", recipe=recipe, network=network, tokenizer=tokenizer)
     model = GenreModel.load(out / "draft", threads=threads)
     logits = model.logits([Document(title.texts[0]) for title in titles])

@@ -39,7 +39,12 @@ OutOption = Annotated[
 RegistryOption = Annotated[
     Path, typer.Option(help="Folder whose registry.json the model is entered in.", file_okay=False)
 ]
-ThreadsOption = Annotated[int, typer.Option(min=1, help="Compute threads of calibrate and evaluate.")]
+ThreadsOption = Annotated[
+    int,
+    typer.Option(
+        min=1, help="Compute threads; the transformer's training takes what torch is given (OMP_NUM_THREADS)."
+    ),
+]
 SkipOption = Annotated[
     bool, typer.Option("--skip-bad-lines", help="Skip flawed corpus lines instead of stopping.")
 ]
@@ -47,11 +52,11 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Run even what is up 
 
 _HELP: Final = {
     "prepare": "Read the corpus, tokenize it, find which labels each source knows.",
-    "train": "Fine-tune the base model; goes on from its last checkpoint.",
-    "export": "Write the trained network as ONNX and hold it against torch.",
-    "quantize": "Turn the network into INT8 that saturates on no processor.",
+    "train": "Train the model the recipe names; goes on from its last checkpoint.",
+    "export": "Write the trained model as ONNX and hold it against the original.",
+    "quantize": "Turn the transformer into INT8 that saturates on no processor.",
     "calibrate": "Fit probabilities and thresholds on the validation file.",
-    "evaluate": "Measure the finished artifact, and float32 beside it.",
+    "evaluate": "Measure the finished artifact, and what quantization cost it.",
     "report": "Draw the plots and write the model card.",
     "register": "Copy the artifact into the registry.",
     "all": "Run every step that is not up to date.",
@@ -68,7 +73,7 @@ def _command(name: str) -> None:
         skip_bad_lines: SkipOption = False,
         force: ForceOption = False,
     ) -> None:
-        from model_artifacts.pipeline.steps import STEPS, Run, run_steps  # noqa: PLC0415 -- slow import
+        from model_artifacts.pipeline.steps import Run, run_steps, steps_of  # noqa: PLC0415 -- slow import
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
         chosen = load_recipe(recipe)
@@ -80,7 +85,7 @@ def _command(name: str) -> None:
             threads=threads,
             skip_bad_lines=skip_bad_lines,
         )
-        run_steps(run, list(STEPS) if name == "all" else [name], force=force)
+        run_steps(run, list(steps_of(run)) if name == "all" else [name], force=force)
 
     app.command(name, help=_HELP[name])(command)
 

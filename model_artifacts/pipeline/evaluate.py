@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from genre_model import GENRES, Document, GenreModel
-from model_artifacts.pipeline.artifact import TOKENIZER_NAME, write_draft
+from model_artifacts.pipeline.artifact import TOKENIZER_NAME, network_name, write_draft
 from model_artifacts.pipeline.calibrate import best_thresholds, label_matrix, platt
 from model_artifacts.pipeline.corpus import read_titles
-from model_artifacts.pipeline.export import FP32_NAME
 from model_artifacts.pipeline.files import sha256, write_json
 from model_artifacts.pipeline.metrics import (
     average_precision,
@@ -21,7 +20,6 @@ from model_artifacts.pipeline.metrics import (
     mean_average_precision,
     micro_f1,
 )
-from model_artifacts.pipeline.quantize import INT8_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,9 +87,8 @@ def breakdown(
 def evaluate(
     *,
     corpus_file: Path,
-    prepared: Path,
-    exported: Path,
     artifact: Path,
+    reference: Path | None,
     out: Path,
     recipe: Recipe,
     threads: int = 1,
@@ -103,10 +100,11 @@ def evaluate(
     ----------
     corpus_file : Path
         The validation file.
-    prepared, exported : Path
-        Folders of the steps `prepare` and `export`.
     artifact : Path
         The finished artifact that `calibrate` wrote.
+    reference : Path or None
+        The same network in float32, to say what quantization costs; None where there is none. It gets a calibration
+        and thresholds of its own, so that the comparison is fair to it.
     out : Path
         The step's folder; gets ``metrics.json`` and ``probabilities.npz`` (float32 and uint8 ``[titles, 18]``).
 
@@ -121,20 +119,19 @@ def evaluate(
     probabilities = model.predict([Document(title.texts[0]) for title in titles])
     titled = model.predict([Document(title.texts[0], title.title) for title in titles])
 
-    write_draft(
-        out / "fp32",
-        recipe=recipe,
-        network=exported / FP32_NAME,
-        tokenizer=prepared / TOKENIZER_NAME,
-    )
-    logits = GenreModel.load(out / "fp32", threads=threads).logits(
-        [Document(title.texts[0]) for title in titles]
-    )
-    slope, intercept = platt(logits, labels)
-    float_probabilities = 0.5 + 0.5 * np.tanh((slope * logits + intercept) / 2)
-    float_quality = quality(float_probabilities, best_thresholds(float_probabilities, labels), labels)
-
     measured = quality(probabilities, model.thresholds, labels)
+    compared: dict[str, Any] = {}
+    if reference is not None:
+        write_draft(out / "fp32", recipe=recipe, network=reference, tokenizer=artifact / TOKENIZER_NAME)
+        logits = GenreModel.load(out / "fp32", threads=threads).logits(
+            [Document(title.texts[0]) for title in titles]
+        )
+        slope, intercept = platt(logits, labels)
+        in_float = 0.5 + 0.5 * np.tanh((slope * logits + intercept) / 2)
+        compared["fp32"] = quality(in_float, best_thresholds(in_float, labels), labels)
+        compared["int8_loss"] = {
+            name: compared["fp32"][name] - measured[name] for name in ("micro_f1", "macro_f1")
+        }
     out.mkdir(parents=True, exist_ok=True)
     np.savez(out / "probabilities.npz", probabilities=probabilities, labels=labels)
     write_json(
@@ -145,12 +142,11 @@ def evaluate(
                 "sha256": sha256(corpus_file),
                 "titles": len(titles),
             },
-            "network_size": (artifact / INT8_NAME).stat().st_size,
+            "network_size": (artifact / network_name(artifact)).stat().st_size,
             "artifact_size": sum(f.stat().st_size for f in artifact.iterdir() if f.is_file()),
             **measured,
             "with_title": quality(titled, model.thresholds, labels),
-            "fp32": float_quality,
-            "int8_loss": {name: float_quality[name] - measured[name] for name in ("micro_f1", "macro_f1")},
+            **compared,
             **breakdown(titles, probabilities, model.thresholds, labels),
         },
     )

@@ -7,9 +7,9 @@ manifest as its lineage, so nothing that matters may be passed on the command li
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from model_artifacts.pipeline.errors import RecipeError
 
@@ -80,17 +80,66 @@ class QuantizeRecipe(_Section):
     """Node-name prefixes that stay in floating point."""
 
 
-class Recipe(_Section):
-    """One model version, completely described."""
+class TreesRecipe(_Section):
+    """Gradient boosting: one tree per label and round, on hashed word pieces."""
 
-    model: Literal["genre-bert"]
+    seed: int = 17
+    bins: Annotated[int, Field(ge=16, le=2**20)] = 16_384
+    """Columns of a hashed bag, a power of two."""
+    rounds: Annotated[int, Field(ge=1)] = 200
+    learning_rate: Annotated[float, Field(gt=0)] = 0.2
+    max_depth: Annotated[int, Field(ge=1, le=16)] = 6
+    min_child_weight: Annotated[float, Field(ge=0)] = 5
+    subsample: Annotated[float, Field(gt=0, le=1)] = 0.8
+    colsample_bytree: Annotated[float, Field(gt=0, le=1)] = 0.3
+    reg_lambda: Annotated[float, Field(ge=0)] = 1
+    checkpoint_rounds: Annotated[int, Field(ge=1)] = 10
+
+    @field_validator("bins")
+    @classmethod
+    def _power_of_two(cls, bins: int) -> int:
+        if bins & (bins - 1):
+            message = "must be a power of two"
+            raise ValueError(message)
+        return bins
+
+
+class _Described(_Section):
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     description: str
-    layers: Annotated[int, Field(ge=1, le=6)] = 6
     prepare: PrepareRecipe = PrepareRecipe()
+
+
+class BertRecipe(_Described):
+    """A version of the transformer, completely described."""
+
+    model: Literal["genre-bert"]
+    layers: Annotated[int, Field(ge=1, le=6)] = 6
     train: TrainRecipe = TrainRecipe()
     serve: ServeRecipe = ServeRecipe()
     quantize: QuantizeRecipe = QuantizeRecipe()
+
+    def manifest_input(self) -> dict[str, Any]:
+        """Give what the manifest says about feeding the network."""
+        return {
+            "kind": "windows",
+            "input": {**self.serve.model_dump(), "max_title_tokens": self.prepare.max_title_tokens},
+        }
+
+
+class XgboostRecipe(_Described):
+    """A version of the tree model, completely described."""
+
+    model: Literal["genre-xgboost"]
+    trees: TreesRecipe = TreesRecipe()
+
+    def manifest_input(self) -> dict[str, Any]:
+        """Give what the manifest says about feeding the network."""
+        return {"kind": "bag", "input": {"bins": self.trees.bins}}
+
+
+Recipe = BertRecipe | XgboostRecipe
+_ANY_RECIPE: Final[TypeAdapter[Recipe]] = TypeAdapter(Annotated[Recipe, Field(discriminator="model")])
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -102,7 +151,7 @@ def load_recipe(path: Path) -> Recipe:
         If the file is missing, is not TOML, or a field is unknown, missing or out of range.
     """
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return _ANY_RECIPE.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         message = f"recipe {path}: {error.strerror}"
         raise RecipeError(message) from error

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_METRICS: Final = (
-    "micro_f1",
-    "macro_f1",
-    "mean_average_precision",
-    "expected_calibration_error",
-    "int8_loss",
-    "network_size",
+_METRICS: Final = frozenset(
+    {
+        "micro_f1",
+        "macro_f1",
+        "mean_average_precision",
+        "expected_calibration_error",
+        "int8_loss",
+        "network_size",
+    }
 )
 
 
@@ -90,11 +92,11 @@ def _record(run: Path, artifact: Path, recipe: Recipe) -> dict[str, Any]:
             for path in sorted(artifact.iterdir())
             if path.is_file() and path.name != CARD_NAME
         },
-        "metrics": {name: metrics[name] for name in _METRICS},
+        "metrics": {name: value for name, value in metrics.items() if name in _METRICS},
         "lineage": {
             "recipe": recipe.model_dump(mode="json"),
             "corpus": read("prepare", "prepare.json")["corpus"],
             "evaluated_on": metrics["data"],
-            "training": {name: training[name] for name in ("steps", "views", "seconds", "torch")},
+            "training": {name: value for name, value in training.items() if name not in {"recipe", "input"}},
         },
     }

@@ -10,16 +10,17 @@ import numpy as np
 from model_artifacts.pipeline.base_model import BASE_MODEL, BASE_PACKAGE
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import replacing, write_json
-from model_artifacts.pipeline.train import LOG
+from model_artifacts.pipeline.recipe import BertRecipe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
-    from model_artifacts.pipeline.recipe import Recipe
+    from model_artifacts.pipeline.recipe import Recipe, XgboostRecipe
 
 CARD_NAME: Final = "MODEL_CARD.md"
+LOG: Final = "log.jsonl"
 
 
 def _read(path: Path, step: str) -> Any:  # noqa: ANN401 -- any JSON value
@@ -46,9 +47,11 @@ def _plot_training(log: list[dict[str, float]]) -> Any:  # noqa: ANN401
     def draw(axes: Axes) -> None:
         lines = [line for line in log if line.get("loss") is not None]
         axes.plot([v["step"] for v in lines], [v["loss"] for v in lines], lw=1, label="training loss")
-        axes.set(xlabel="step", ylabel="binary cross-entropy", title="Training")
+        axes.set(xlabel="step or round", ylabel="binary cross-entropy", title="Training")
         axes.legend(loc="upper right")
         monitored = [line for line in log if "monitor_map" in line]
+        if not monitored:
+            return
         right = axes.twinx()
         right.plot(
             [v["step"] for v in monitored],
@@ -92,9 +95,8 @@ _CARD: Final = """\
 ---
 language: en
 license: apache-2.0
-base_model: {base_model}
-pipeline_tag: text-classification
-tags: [multi-label, onnx, int8, movies]
+{front}pipeline_tag: text-classification
+tags: [multi-label, onnx, movies]
 ---
 
 # {model} {version}
@@ -103,22 +105,16 @@ tags: [multi-label, onnx, int8, movies]
 
 ## What it does
 
-Reads an English plot or blurb of any length and gives a calibrated probability for each of 18 genres (TMDB's film
-taxonomy). Text beyond {window_tokens} word pieces is read in at most {max_windows} evenly spread windows whose logits are averaged.
+{use}
 A genre is *selected* at or above its own threshold, which was chosen for the best F1 on the validation file.
 
 ## Quality
 
-Measured with the shipped INT8 file through `genre_model`, on {titles} validation titles, text alone:
+Measured with the shipped file through `genre_model`, on {titles} validation titles, text alone:
 
-| | INT8 (shipped) | float32 |
-|---|--:|--:|
-| micro-F1 | {micro_f1:.4f} | {fp32_micro:.4f} |
-| macro-F1 | {macro_f1:.4f} | {fp32_macro:.4f} |
-| mean average precision | {map:.4f} | {fp32_map:.4f} |
-| expected calibration error | {ece:.4f} | {fp32_ece:.4f} |
+{quality}
 
-Thresholds and calibration were fitted on the same titles, so these figures flatter a little. The file to serve has {megabytes:.1f} MB.
+Thresholds and calibration were fitted on the same titles, so these figures flatter a little. The network's file has {megabytes:.1f} MB.
 
 | text length in words | titles | micro-F1 |
 |---|--:|--:|
@@ -132,14 +128,12 @@ Thresholds and calibration were fitted on the same titles, so these figures flat
 
 ## How it was made
 
-Base: `{base_model}` (Apache-2.0), from the package `{base_package}`. Fine-tuned for {steps} steps of {batch_size} views ({views} views of
-{corpus_titles} titles, {minutes} minutes on two CPU cores); mean pooling and one linear layer; binary cross-entropy, masked where a source never
-states a label. Quantized dynamically to INT8 with signed weights within 7 bits, so that no x86 processor saturates.
-Every choice stands in the recipe, `model_artifacts/pipeline/recipes/{model}-{version}.toml`, and in `manifest.json`.
+{making}
+Every choice stands in the recipe, `model_artifacts/pipeline/recipes/{model}-{version}.toml`; the registry holds it with the digests of the corpus.
 
 ## Data
 
-Synopses and genres of {corpus_titles} films and shows. Sources and the licences they state: Wikipedia plots (CC BY-SA 3.0 and 4.0; most with genre labels
+Synopses and genres of {corpus_titles:,} films and shows. Sources and the licences they state: Wikipedia plots (CC BY-SA 3.0 and 4.0; most with genre labels
 from TMDB), catalogue blurbs of Netflix, Prime Video, Hulu and Disney+ (CC0 as stated by the uploader of the data sets).
 The texts are not part of this project; the weights are.
 
@@ -148,9 +142,70 @@ The texts are not part of this project; the weights are.
 - English only; trained on films and shows. On other text it answers all the same.
 - Genres follow what catalogues and Wikipedia print, with their gaps: a source that never uses a label taught nothing about it.
 - Length goes with genre in the data (documentaries have short blurbs, westerns long plots), and some of that is learned.
-- Very long texts are sampled, not read whole: at most {max_windows} windows of {window_tokens} word pieces.
-- It judges text, not films: a neutral blurb of a horror film may well be called a drama.
+{limits}- It judges text, not films: a neutral blurb of a horror film may well be called a drama.
 """
+
+_ROWS: Final = (
+    ("micro-F1", "micro_f1"),
+    ("macro-F1", "macro_f1"),
+    ("mean average precision", "mean_average_precision"),
+    ("expected calibration error", "expected_calibration_error"),
+)
+
+
+def _quality_table(metrics: dict[str, Any]) -> str:
+    """Give the headline figures, beside float32 where that was measured."""
+    columns = (
+        [("INT8 (shipped)", metrics), ("float32", metrics["fp32"])]
+        if "fp32" in metrics
+        else [("shipped", metrics)]
+    )
+    lines = [
+        "| | " + " | ".join(name for name, _ in columns) + " |",
+        "|---|" + "--:|" * len(columns),
+        *(
+            f"| {label} | " + " | ".join(f"{values[key]:.4f}" for _, values in columns) + " |"
+            for label, key in _ROWS
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _bert_text(recipe: BertRecipe, training: dict[str, Any], titles: int) -> dict[str, str]:
+    """Give the parts of the card that only the transformer has."""
+    windows, tokens = recipe.serve.max_windows, recipe.serve.window_tokens
+    return {
+        "front": f"base_model: {BASE_MODEL}\n",
+        "use": (
+            "Reads an English plot or blurb of any length and gives a calibrated probability for each of 18 genres (TMDB's film\n"
+            f"taxonomy). Text beyond {tokens} word pieces is read in at most {windows} evenly spread windows whose logits are averaged."
+        ),
+        "making": (
+            f"Base: `{BASE_MODEL}` (Apache-2.0), from the package `{BASE_PACKAGE}`. Fine-tuned for {training['steps']:,} steps of "
+            f"{recipe.train.batch_size} views ({training['views']:,}\nviews of {titles:,} titles, {round(training['seconds'] / 60)} minutes on two "
+            "CPU cores); mean pooling and one linear layer; binary cross-entropy, masked where\na source never states a label. Quantized "
+            "dynamically to INT8 with signed weights within 7 bits, so that no x86 processor saturates."
+        ),
+        "limits": f"- Very long texts are sampled, not read whole: at most {windows} windows of {tokens} word pieces.\n",
+    }
+
+
+def _trees_text(recipe: XgboostRecipe, training: dict[str, Any], titles: int) -> dict[str, str]:
+    """Give the parts of the card that only the tree model has."""
+    return {
+        "front": "",
+        "use": (
+            "Reads an English plot or blurb of any length as a bag of word pieces and gives a calibrated probability for each of 18\n"
+            "genres (TMDB's film taxonomy). It is the classical model beside the transformer: less accurate, indifferent to length."
+        ),
+        "making": (
+            f"XGBoost {training['xgboost']}: {training['trees']:,} trees of depth {recipe.trees.max_depth} ({training['rounds']} rounds, one tree per label "
+            f"and round) on word pieces hashed to\n{recipe.trees.bins:,} columns, {training['texts']:,} texts of {titles:,} titles, "
+            f"{max(1, round(training['seconds'] / 60))} minutes; logistic loss, masked where a source never states a label.\n"
+            "Converted to one ONNX tree ensemble, held against XGBoost's own probabilities within 1e-4."
+        ),
+        "limits": "- The order of words is lost on it: who did what to whom does not matter to it.\n",
+    }
 
 
 def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
@@ -173,33 +228,25 @@ def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
     _save(_plot_training(log), folder / "training.png", (8, 4))
     _save(_plot_genres(metrics), folder / "genres.png", (7, 5))
     _save(_plot_calibration(probabilities, labels), folder / "calibration.png", (5, 5))
+    titles = prepared["corpus"]["train"]["titles"]
+    own = (
+        _bert_text(recipe, training, titles)
+        if isinstance(recipe, BertRecipe)
+        else _trees_text(recipe, training, titles)
+    )
     card = _CARD.format(
-        base_model=BASE_MODEL,
-        base_package=BASE_PACKAGE,
+        **own,
         model=recipe.model,
         version=recipe.version,
         description=recipe.description,
-        window_tokens=recipe.serve.window_tokens,
-        max_windows=recipe.serve.max_windows,
+        quality=_quality_table(metrics),
         titles=metrics["data"]["titles"],
-        micro_f1=metrics["micro_f1"],
-        macro_f1=metrics["macro_f1"],
-        map=metrics["mean_average_precision"],
-        ece=metrics["expected_calibration_error"],
-        fp32_micro=metrics["fp32"]["micro_f1"],
-        fp32_macro=metrics["fp32"]["macro_f1"],
-        fp32_map=metrics["fp32"]["mean_average_precision"],
-        fp32_ece=metrics["fp32"]["expected_calibration_error"],
         megabytes=metrics["network_size"] / 1e6,
         words="\n".join(
             f"| {bucket} | {value['titles']} | {value['micro_f1']:.3f} |"
             for bucket, value in metrics["words"].items()
         ),
-        steps=training["steps"],
-        batch_size=training["recipe"]["batch_size"],
-        views=training["views"],
-        minutes=round(training["seconds"] / 60),
-        corpus_titles=prepared["corpus"]["train"]["titles"],
+        corpus_titles=titles,
     )
     with replacing(artifact / CARD_NAME) as temporary:
         temporary.write_text(card, encoding="utf-8")

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import sha256, write_json
 from model_artifacts.pipeline.prepare import corpus_file, prepare
+from model_artifacts.pipeline.recipe import BertRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from model_artifacts.pipeline.recipe import Recipe
+    from model_artifacts.pipeline.recipe import Recipe, XgboostRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Run:
     registry : Path
         Folder with ``registry.json`` that `register` enters the artifact in.
     threads : int
-        Compute threads of the serving code in `calibrate` and `evaluate`.
+        Compute threads of the tree model's training, and of the serving code in `calibrate` and `evaluate`.
     skip_bad_lines : bool
         Skip flawed corpus lines (and log them) instead of stopping.
     """
@@ -65,7 +66,7 @@ class Run:
         return self.folder("calibrate") / "artifact"
 
 
-# Imports inside: `prepare` needs no torch, and `--help` needs nothing.
+# Imports inside: a step pays for its own libraries only, and `--help` for none.
 
 
 def _prepare(run: Run) -> None:
@@ -77,55 +78,73 @@ def _prepare(run: Run) -> None:
     )
 
 
-def _train(run: Run) -> None:
+def _train_bert(run: Run, recipe: BertRecipe) -> None:
     from model_artifacts.pipeline.train import train  # noqa: PLC0415
 
-    train(prepared=run.folder("prepare"), out=run.folder("train"), recipe=run.recipe)
+    train(prepared=run.folder("prepare"), out=run.folder("train"), recipe=recipe)
 
 
-def _export(run: Run) -> None:
+def _export_bert(run: Run, recipe: BertRecipe) -> None:
     from model_artifacts.pipeline.export import export  # noqa: PLC0415
     from model_artifacts.pipeline.train import WEIGHTS  # noqa: PLC0415
 
-    export(
-        weights=run.folder("train") / WEIGHTS,
-        out=run.folder("export"),
-        layers=run.recipe.layers,
+    export(weights=run.folder("train") / WEIGHTS, out=run.folder("export"), layers=recipe.layers)
+
+
+def _quantize(run: Run, recipe: BertRecipe) -> None:
+    from model_artifacts.pipeline.quantize import quantize  # noqa: PLC0415
+
+    quantize(exported=run.folder("export"), out=run.folder("quantize"), recipe=recipe.quantize)
+
+
+def _train_trees(run: Run, recipe: XgboostRecipe) -> None:
+    from model_artifacts.pipeline.trees import grow  # noqa: PLC0415
+
+    grow(
+        prepared=run.folder("prepare"),
+        out=run.folder("train"),
+        recipe=recipe.trees,
+        threads=run.threads,
     )
 
 
-def _quantize(run: Run) -> None:
-    from model_artifacts.pipeline.quantize import quantize  # noqa: PLC0415
+def _export_trees(run: Run, recipe: XgboostRecipe) -> None:
+    from model_artifacts.pipeline.export_trees import export_trees  # noqa: PLC0415
 
-    quantize(exported=run.folder("export"), out=run.folder("quantize"), recipe=run.recipe.quantize)
+    export_trees(
+        prepared=run.folder("prepare"),
+        trained=run.folder("train"),
+        out=run.folder("export"),
+        bins=recipe.trees.bins,
+    )
 
 
-def _calibrate(run: Run) -> None:
+def _calibrate(run: Run, network: Path) -> None:
+    from model_artifacts.pipeline.artifact import TOKENIZER_NAME  # noqa: PLC0415
     from model_artifacts.pipeline.calibrate import calibrate  # noqa: PLC0415
 
     calibrate(
         corpus_file=corpus_file(run.corpus, "validation"),
-        skip_bad_lines=run.skip_bad_lines,
-        prepared=run.folder("prepare"),
-        quantized=run.folder("quantize"),
+        tokenizer=run.folder("prepare") / TOKENIZER_NAME,
+        network=network,
         out=run.folder("calibrate"),
         recipe=run.recipe,
         threads=run.threads,
+        skip_bad_lines=run.skip_bad_lines,
     )
 
 
-def _evaluate(run: Run) -> None:
+def _evaluate(run: Run, reference: Path | None) -> None:
     from model_artifacts.pipeline.evaluate import evaluate  # noqa: PLC0415
 
     evaluate(
         corpus_file=corpus_file(run.corpus, "validation"),
-        skip_bad_lines=run.skip_bad_lines,
-        prepared=run.folder("prepare"),
-        exported=run.folder("export"),
         artifact=run.artifact,
+        reference=reference,
         out=run.folder("evaluate"),
         recipe=run.recipe,
         threads=run.threads,
+        skip_bad_lines=run.skip_bad_lines,
     )
 
 
@@ -141,22 +160,39 @@ def _register(run: Run) -> None:
     register(run=run.out, artifact=run.artifact, root=run.registry, recipe=run.recipe)
 
 
-STEPS: Final[dict[str, Callable[[Run], None]]] = {
-    "prepare": _prepare,
-    "train": _train,
-    "export": _export,
-    "quantize": _quantize,
-    "calibrate": _calibrate,
-    "evaluate": _evaluate,
-    "report": _report,
-    "register": _register,
-}
+def steps_of(run: Run) -> dict[str, Callable[[], None]]:
+    """Give the steps of the run's recipe, in order, ready to be called."""
+    recipe = run.recipe
+    exported, quantized = run.folder("export"), run.folder("quantize")
+    last: dict[str, Callable[[], None]] = {
+        "report": lambda: _report(run),
+        "register": lambda: _register(run),
+    }
+    if isinstance(recipe, BertRecipe):
+        return {
+            "prepare": lambda: _prepare(run),
+            "train": lambda: _train_bert(run, recipe),
+            "export": lambda: _export_bert(run, recipe),
+            "quantize": lambda: _quantize(run, recipe),
+            "calibrate": lambda: _calibrate(run, quantized / "model.int8.onnx"),
+            "evaluate": lambda: _evaluate(run, exported / "model.fp32.onnx"),
+            **last,
+        }
+    return {
+        "prepare": lambda: _prepare(run),
+        "train": lambda: _train_trees(run, recipe),
+        "export": lambda: _export_trees(run, recipe),
+        "calibrate": lambda: _calibrate(run, exported / "model.onnx"),
+        "evaluate": lambda: _evaluate(run, None),
+        **last,
+    }
+
 
 _RECIPE_PARTS: Final[dict[str, set[str]]] = {
     "prepare": {"prepare"},
-    "train": {"train", "layers"},
+    "train": {"model", "train", "layers", "trees"},
     "quantize": {"quantize"},
-    "calibrate": {"model", "version", "description", "serve"},
+    "calibrate": {"version", "description", "serve"},
 }
 """What of the recipe a step reads beyond what the steps before it read."""
 
@@ -182,7 +218,11 @@ def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
         Whatever a step itself raises.
     """
     stamps = _stamps(run)
-    order = list(STEPS)
+    steps = steps_of(run)
+    order = list(steps)
+    if unknown := [name for name in names if name not in steps]:
+        message = f"{run.recipe.model} has no step {unknown[0]}; it has: {', '.join(order)}"
+        raise StepError(message)
     ran = []
     for name in sorted(names, key=order.index):
         position = order.index(name)
@@ -198,7 +238,7 @@ def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
             continue
         logger.info("%s: starts", name)
         (run.folder(name) / STAMP).unlink(missing_ok=True)
-        STEPS[name](run)
+        steps[name]()
         write_json(run.folder(name) / STAMP, {"made_from": stamps[name]})
         ran.append(name)
     return ran
@@ -209,7 +249,7 @@ def _stamps(run: Run) -> dict[str, str]:
     corpus = {split: sha256(corpus_file(run.corpus, split)) for split in ("train", "validation")}
     chain = json.dumps([corpus, run.skip_bad_lines], sort_keys=True)
     stamps = {}
-    for name in STEPS:
+    for name in steps_of(run):
         part = run.recipe.model_dump_json(include=_RECIPE_PARTS.get(name, set()))
         chain = hashlib.sha256(f"{chain}\n{name}\n{part}".encode()).hexdigest()
         stamps[name] = chain

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from model_artifacts.pipeline.recipe import Recipe, TrainRecipe
+    from model_artifacts.pipeline.recipe import BertRecipe, TrainRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ LOG: Final = "log.jsonl"
 _LOG_STEPS: Final = 20
 
 
-def train(*, prepared: Path, out: Path, recipe: Recipe) -> None:
+def train(*, prepared: Path, out: Path, recipe: BertRecipe) -> None:
     """Run the step.
 
     Parameters
@@ -85,7 +85,7 @@ def train(*, prepared: Path, out: Path, recipe: Recipe) -> None:
 class _Run:
     """The state of one training run: everything a checkpoint must hold."""
 
-    def __init__(self, recipe: Recipe, examples: Examples, fingerprint: dict[str, str]) -> None:
+    def __init__(self, recipe: BertRecipe, examples: Examples, fingerprint: dict[str, str]) -> None:
         self.recipe = recipe.train
         self.fingerprint = fingerprint
         self._identity = {"recipe": self.recipe.model_dump(mode="json"), "layers": recipe.layers}

@@ -74,6 +74,7 @@ def manifest_of(files: dict[str, bytes], /, **changes: Any) -> dict[str, Any]:
         "schema_version": 1,
         "name": "tiny",
         "version": "1.2.3",
+        "kind": "windows",
         "network": "model.onnx",
         "tokenizer": "tokenizer.json",
         "files": {

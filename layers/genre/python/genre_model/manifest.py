@@ -22,6 +22,7 @@ MANIFEST_NAME: Final = "manifest.json"
 SCHEMA_VERSION: Final = 1
 POSITIONS: Final = 512
 """Position embeddings of BERT: no window is longer."""
+MAX_BINS: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,42 @@ class FileEntry:
 
     sha256: str
     size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowInput:
+    """How a transformer is fed.
+
+    Parameters
+    ----------
+    window_tokens : int
+        Length of a window, special tokens included.
+    max_windows : int
+        Windows read of one text at most.
+    max_title_tokens : int
+        Word pieces of a title kept.
+    max_batch_tokens : int
+        Padded tokens of one run of the network; at most one window where it is smaller than that. 1 keeps every
+        answer independent of what it is batched with, which dynamic quantization needs.
+    """
+
+    window_tokens: int
+    max_windows: int
+    max_title_tokens: int
+    max_batch_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BagInput:
+    """How a tree model is fed.
+
+    Parameters
+    ----------
+    bins : int
+        Columns of a hashed bag, a power of two.
+    """
+
+    bins: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +79,8 @@ class Manifest:
         What an answer names as its model.
     files : mapping of str to FileEntry
         Holds at least the two files named by ``network`` and ``tokenizer``.
-    window_tokens : int
-        Length of a window, special tokens included.
-    max_windows : int
-        Windows read of one text at most.
-    max_title_tokens : int
-        Word pieces of a title kept.
-    max_batch_tokens : int
-        Padded tokens of one run of the network; at most one window where it is smaller than that. 1 keeps every
-        answer independent of what it is batched with, which dynamic quantization needs.
+    input : WindowInput or BagInput
+        How the network is fed; which of the two follows from the manifest's ``kind``.
     thresholds : tuple of float
         Per label, strictly between 0 and 1; a label at or above its threshold is selected.
     slope, intercept : tuple of float
@@ -62,10 +92,7 @@ class Manifest:
     files: Mapping[str, FileEntry]
     network: str
     tokenizer: str
-    window_tokens: int
-    max_windows: int
-    max_title_tokens: int
-    max_batch_tokens: int
+    input: WindowInput | BagInput
     thresholds: tuple[float, ...]
     slope: tuple[float, ...]
     intercept: tuple[float, ...]
@@ -138,7 +165,6 @@ def _parse(content: Any) -> Manifest:  # noqa: ANN401 -- whatever the file holds
             for name, entry in _object(root.get("files"), "files").items()
         )
     }
-    inputs = _object(root.get("input"), "input")
     calibration = _object(root.get("calibration"), "calibration")
     manifest = Manifest(
         name=_text(root, "name"),
@@ -146,10 +172,7 @@ def _parse(content: Any) -> Manifest:  # noqa: ANN401 -- whatever the file holds
         files=files,
         network=_text(root, "network"),
         tokenizer=_text(root, "tokenizer"),
-        window_tokens=_whole(inputs, "window_tokens", 16, POSITIONS),
-        max_windows=_whole(inputs, "max_windows", 1, 1024),
-        max_title_tokens=_whole(inputs, "max_title_tokens", 0, 64),
-        max_batch_tokens=_whole(inputs, "max_batch_tokens", 1, 2**20),
+        input=_input(root),
         thresholds=_numbers(root, "thresholds", 0.0, 1.0),
         slope=_numbers(calibration, "slope", 0.0, math.inf),
         intercept=_numbers(calibration, "intercept", -math.inf, math.inf),
@@ -161,10 +184,31 @@ def _parse(content: Any) -> Manifest:  # noqa: ANN401 -- whatever the file holds
     if any("/" in name or "\\" in name or name.startswith(".") for name in files):
         message = "a file name leaves the artifact folder"
         raise _Flaw(message)
-    if manifest.max_title_tokens + 3 > manifest.window_tokens // 2:
+    return manifest
+
+
+def _input(root: dict[str, Any]) -> WindowInput | BagInput:
+    inputs = _object(root.get("input"), "input")
+    kind = root.get("kind")
+    if kind == "bag":
+        bins = _whole(inputs, "bins", 2, MAX_BINS)
+        if bins & (bins - 1):
+            message = f"bins is {bins}, not a power of two"
+            raise _Flaw(message)
+        return BagInput(bins=bins)
+    if kind != "windows":
+        message = f"kind is {kind!r}, not windows or bag"
+        raise _Flaw(message)
+    found = WindowInput(
+        window_tokens=_whole(inputs, "window_tokens", 16, POSITIONS),
+        max_windows=_whole(inputs, "max_windows", 1, 1024),
+        max_title_tokens=_whole(inputs, "max_title_tokens", 0, 64),
+        max_batch_tokens=_whole(inputs, "max_batch_tokens", 1, 2**20),
+    )
+    if found.max_title_tokens + 3 > found.window_tokens // 2:
         message = "max_title_tokens leaves less than half a window to the text"
         raise _Flaw(message)
-    return manifest
+    return found
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:  # noqa: ANN401
