@@ -1,0 +1,80 @@
+"""Logs and metrics: one JSON line per event on standard output, as CloudWatch reads them.
+
+It owns how the loggers and the metrics are made and what an unexpected error leaves in the log. Rule: no text of a
+request is ever logged, and an exception's own message may quote it; so a traceback is logged as places, not words.
+
+There is no Tracer. Lambda's active tracing records the function's segment without any code, the Logger already puts
+the X-Ray trace id on each line, and the X-Ray SDK (in maintenance mode) imports botocore, which costs more start-up
+time than all of Powertools.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAMESPACE: Final = "TrendingNow"
+"""CloudWatch namespace unless ``POWERTOOLS_METRICS_NAMESPACE`` names another."""
+MAX_FRAMES: Final = 30
+"""Innermost places of a traceback that are logged."""
+
+__all__ = [
+    "MAX_FRAMES",
+    "NAMESPACE",
+    "MetricUnit",
+    "error_places",
+    "get_logger",
+    "get_metrics",
+    "set_dimensions",
+]
+
+
+@cache
+def get_logger() -> Logger:
+    """Give the function's one logger: JSON lines, level from ``POWERTOOLS_LOG_LEVEL`` (INFO by default)."""
+    return Logger()
+
+
+@cache
+def get_metrics() -> Metrics:
+    """Give the function's one set of metrics, in the Embedded Metric Format.
+
+    `trending_core.http.handle` flushes it after each request, so a route only adds to it::
+
+        get_metrics().add_metric(name="Items", unit=MetricUnit.Count, value=3)
+    """
+    return Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", NAMESPACE))
+
+
+def set_dimensions(dimensions: Mapping[str, str]) -> None:
+    """Put these dimensions on every metric from now on, such as ``model_version``; once, at init."""
+    get_metrics().set_default_dimensions(**dimensions)
+
+
+def error_places(error: BaseException) -> list[str]:
+    """Say where an exception came from without its words, its causes first.
+
+    Returns
+    -------
+    list of str
+        ``ExceptionType`` lines, each followed by its ``file:line function``, outermost call first.
+    """
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    places: list[str] = []
+    for link in reversed(chain):
+        places.append(f"{type(link).__module__}.{type(link).__qualname__}")
+        frames = traceback.extract_tb(link.__traceback__)[-MAX_FRAMES:]
+        places.extend(f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    return places

@@ -1,0 +1,130 @@
+"""Drafts, enrichments and events: what they refuse, and when two drafts are one item."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+import genre_model
+from tests.support.stores import NOW, draft, enrichment
+from trending_core.events import Event, EventType
+from trending_core.genres import GENRES
+from trending_core.models import MAX_TAG, Draft, Enrichment, Item, Status, normalise_tag
+
+
+def test_the_api_and_the_model_have_the_same_genres() -> None:
+    assert genre_model.GENRES == GENRES
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "Another"},
+        {"plot": "Another plot."},
+        {"reviews": ()},
+        {"reviews": ("Quiet and", "exact.")},
+        {"year": 2023},
+        {"kind": "series"},
+    ],
+)
+def test_any_changed_text_is_other_content(change: dict[str, Any]) -> None:
+    assert draft(**change).content_hash != draft().content_hash
+
+
+def test_a_draft_without_an_id_gets_the_same_one_each_time() -> None:
+    first, again = (draft("", title="Made once") for _ in range(2))
+    assert first.item_id == again.item_id
+    assert first.item_id.startswith("it-")
+    assert draft("", title="Made twice").item_id != first.item_id
+    assert Draft.model_validate_json(first.model_dump_json()) == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": ""},
+        {"plot": ""},
+        {"plot": "x" * 20_001},
+        {"reviews": ("x" * 200_000,)},
+        {"reviews": ("Fine.",) * 500},
+        {"reviews": ("",)},
+        {"reviews": ("\N{WOLF FACE}" * 20_000,) * 5},
+        {"year": datetime.now(UTC).year + 2},
+        {"year": 1500},
+        {"kind": "opera"},
+        {"item_id": "no spaces"},
+        {"item_id": "-leading"},
+        {"item_id": "x" * 65},
+    ],
+)
+def test_a_draft_outside_its_bounds_is_refused(change: dict[str, Any]) -> None:
+    fields = draft().model_dump() | change
+    with pytest.raises(ValidationError):
+        Draft(**fields)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"score": 11},
+        {"score": -0.1},
+        {"summary": ""},
+        {"genres": [{"label": "Noir", "probability": 0.5}]},
+        {"genres": [{"label": "Drama", "probability": 0.5}] * 2},
+        {"genres": [{"label": "Drama", "probability": 1.5}]},
+        {"tags": ["x"] * 11},
+        {"tags": ["!!!"]},
+        {"invented": 1},
+    ],
+)
+def test_an_enrichment_outside_its_schema_is_refused(change: dict[str, Any]) -> None:
+    fields = enrichment().model_dump() | change
+    with pytest.raises(ValidationError):
+        Enrichment(**fields)
+
+
+@given(text=st.text())
+def test_a_normal_tag_stays_as_it_is(text: str) -> None:
+    normal = normalise_tag(text)
+    if normal is not None:
+        assert normalise_tag(normal) == normal
+        assert 0 < len(normal) <= MAX_TAG
+        assert "#" not in normal
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [("Slow Burn", "slow-burn"), ("  Road_Trip! ", "road-trip"), ("Čas", "čas"), ("#", None), ("", None)],
+)
+def test_tags_have_one_form(text: str, normal: str | None) -> None:
+    assert normalise_tag(text) == normal
+
+
+def test_tags_that_become_equal_are_kept_once() -> None:
+    assert enrichment(tags=("Slow burn", "slow-burn", "lake")).tags == ("slow-burn", "lake")
+
+
+def test_an_item_is_ready_exactly_with_its_enrichment() -> None:
+    pending = Item.of(draft(), NOW)
+    with pytest.raises(ValidationError, match="exactly when it is ready"):
+        Item(**pending.model_dump() | {"status": Status.READY})
+    with pytest.raises(ValidationError, match="exactly when it failed"):
+        Item(**pending.model_dump() | {"failure": "why"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(EventType.RATING, None), (EventType.VIEW, 3.0), (EventType.RATING, 10.5)]
+)
+def test_only_a_rating_has_a_value(kind: EventType, value: float | None) -> None:
+    with pytest.raises(ValidationError):
+        Event(item_id="a", event_id="e", type=kind, value=value, at=NOW)
+
+
+def test_an_event_needs_a_time_with_a_zone() -> None:
+    with pytest.raises(ValidationError, match="timezone"):
+        Event(item_id="a", event_id="e", type=EventType.VIEW, at=datetime(2026, 1, 1))  # noqa: DTZ001 -- the point
