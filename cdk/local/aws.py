@@ -1,0 +1,74 @@
+"""The AWS emulator as a companion of the service: `emulator` and `resources` on the service's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from cdk.local.emulator import Emulator
+from cdk.local.invocation import REGION
+from cdk.local.resources import make_resources, variables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from cdk.service import Function, Service
+
+
+class AwsCompanion:
+    """DynamoDB, S3, SQS and Secrets Manager for the functions, with the spec's resources in them.
+
+    Parameters
+    ----------
+    service : Service
+        Whose tables, queues, buckets and secrets are made.
+    folder : Path
+        Where the emulator keeps its state.
+    """
+
+    name = "the AWS emulator"
+
+    def __init__(self, service: Service, folder: Path) -> None:
+        self._service = service
+        self._emulator = Emulator(folder)
+        self._names: dict[str, str] = {}
+        self._starting: asyncio.Future[None] | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where it answers, once started."""
+        return self._emulator.endpoint_url
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Name in the spec -> name, URL or ARN of the resource, once started."""
+        return self._names
+
+    async def start(self) -> None:
+        """Start the emulator and make what is missing."""
+        self._starting = asyncio.ensure_future(asyncio.to_thread(self._start))
+        # A thread cannot be cancelled; `stop` waits for it.
+        await asyncio.shield(self._starting)
+
+    def environment(self, function: Function) -> Mapping[str, str]:
+        """Give the endpoint, and the names of what the function may use."""
+        return {"AWS_ENDPOINT_URL": self.endpoint_url, **variables(function, self._names)}
+
+    async def stop(self) -> None:
+        """Let the emulator save its state and end."""
+        if self._starting is not None:
+            with contextlib.suppress(Exception):  # `start` has raised it
+                await self._starting
+        await asyncio.to_thread(self._emulator.stop)
+
+    def session(self) -> Any:  # noqa: ANN401 -- boto3 makes its classes at run time
+        """Give a boto3 session for the emulator, with credentials that open nothing else."""
+        from boto3 import Session  # noqa: PLC0415 -- slow to import, and only for a service with data
+
+        return Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)  # noqa: S106 -- no secret
+
+    def _start(self) -> None:
+        self._emulator.start()
+        self._names = make_resources(self._service, self.session(), self.endpoint_url)

@@ -1,0 +1,103 @@
+"""The folder that holds what the service keeps: one service at a time in it, and never another's files deleted."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any, Final
+
+from cdk.local.errors import ServeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOCK: Final = ".trending-now"
+_RUNNING: Final = "service.json"
+
+
+class DataFolder:
+    """A data folder in use.
+
+    Workflow: `open` locks it, `announce` says where the running service can be called, `close` unlocks.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; made if it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self._lock: int | None = None
+
+    @property
+    def logs(self) -> Path:
+        """The folder for logs that are too long to print."""
+        return self.path / "logs"
+
+    def open(self, *, fresh: bool) -> None:
+        """Lock the folder; with ``fresh`` delete what an earlier run left in it.
+
+        Raises
+        ------
+        ServeError
+            If it cannot be used, another service uses it, or it holds files but is not a data folder.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = self.path / _LOCK
+            if not lock.exists():
+                self._refuse_other_files()
+            self._lock = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+            self._take_lock()
+            if fresh:
+                self._clear()
+            self.logs.mkdir(exist_ok=True)
+        except OSError as error:
+            self.close()
+            message = f"data folder {self.path} cannot be used: {error.strerror}"
+            raise ServeError(message) from error
+        except ServeError:
+            self.close()
+            raise
+
+    def announce(self, record: dict[str, Any]) -> None:
+        """Write where the service runs, for other commands; gone again when it ends."""
+        target = self.path / _RUNNING
+        temporary = target.with_suffix(".tmp")
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(target)
+
+    def close(self) -> None:
+        """Unlock the folder."""
+        if self._lock is not None:
+            (self.path / _RUNNING).unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+    def _refuse_other_files(self) -> None:
+        if any(self.path.iterdir()):
+            message = f"{self.path} holds other files and is not a data folder of this service; name another with --data"
+            raise ServeError(message)
+
+    def _take_lock(self) -> None:
+        if self._lock is None:
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._lock)
+            self._lock = None
+            message = f"data folder {self.path} is used by another running service; stop it, or name another with --data"
+            raise ServeError(message) from error
+
+    def _clear(self) -> None:
+        for entry in self.path.iterdir():
+            if entry.name == _LOCK:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()

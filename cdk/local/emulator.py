@@ -1,0 +1,200 @@
+"""AWS on this machine: ministack as a child process on a loopback port, its state in a folder.
+
+It owns the process: start, readiness, stop. What is made in it belongs to `cdk.local.resources`. Must not know: functions.
+
+ministack (https://pypi.org/project/ministack/) writes its state when it ends in an orderly way, and this module sees to
+it that it does: on `Emulator.stop`, and when the service itself is killed (`cdk.local.emulator_child`). Only killing the
+emulator outright loses what was written since it started.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Final, Self
+
+from cdk.local.errors import ServeError
+from cdk.local.invocation import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+HOST: Final = "127.0.0.1"
+READY_S: Final = 60.0
+"""Seconds until the emulator must answer; its first start compiles its modules."""
+STOP_S: Final = 60.0
+"""Seconds it has to save its state."""
+_POLL_S: Final = 0.05
+_PROBE_S: Final = 2.0
+_TAIL_BYTES: Final = 2_000
+_KEPT: Final = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TMP",
+    "TEMP",
+    "SYSTEMROOT",
+    "COVERAGE_PROCESS_START",
+)
+"""Variables handed on; credentials and endpoints of a real account are not."""
+
+
+class EmulatorError(ServeError):
+    """The emulator does not start, or ended."""
+
+
+class Emulator:
+    """The emulator with its folder.
+
+    Use it as a context manager, or call `start` and `stop`; both block.
+
+    Parameters
+    ----------
+    folder : Path
+        Where its state is kept and its log written.
+    port : int
+        Port on the loopback interface; 0 for a free one.
+    fresh : bool
+        Forget the state of earlier runs.
+    """
+
+    def __init__(self, folder: Path, *, port: int = 0, fresh: bool = False) -> None:
+        self._folder = folder.resolve()
+        self._port = port
+        self._fresh = fresh
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """What ``AWS_ENDPOINT_URL`` holds for a function, once started."""
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id while it runs."""
+        return self._process.pid if self._process else None
+
+    @property
+    def log(self) -> Path:
+        """What the emulator printed since its last start."""
+        return self._folder / "emulator.log"
+
+    def start(self) -> None:
+        """Start it and wait until it answers.
+
+        Raises
+        ------
+        EmulatorError
+            If the folder cannot be written, the port is taken, or it does not answer in time.
+        """
+        self._port = _free_port(self._port)
+        try:
+            if self._fresh:
+                shutil.rmtree(self._folder, ignore_errors=False) if self._folder.exists() else None
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with self.log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "cdk.local.emulator_child"],
+                    env=self._environment(),
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    # Ctrl-C goes to the service, which stops the functions first.
+                    start_new_session=True,
+                )
+        except OSError as error:
+            message = f"the AWS emulator's folder {self._folder} cannot be used: {error.strerror}"
+            raise EmulatorError(message) from error
+        try:
+            self._await_ready(self._process)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Let it save its state and end; kill it if it does not in time. Does nothing when it is not running."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        return kept | {
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(self._port),
+            "MINISTACK_REGION": REGION,
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self._folder / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self._folder / "s3"),
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "LOG_LEVEL": "WARNING",
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + READY_S
+        while True:
+            if process.poll() is not None:
+                message = (
+                    f"the AWS emulator ended with status {process.returncode} at start: {self._last_words()}"
+                )
+                raise EmulatorError(message)
+            if self._answers():
+                return
+            if time.monotonic() >= deadline:
+                message = f"the AWS emulator did not answer within {READY_S:.0f} s: {self._last_words()}"
+                raise EmulatorError(message)
+            time.sleep(_POLL_S)
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=_PROBE_S)
+        try:
+            connection.request("GET", "/_ministack/ready")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _last_words(self) -> str:
+        text = self.log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()
+        return text.splitlines()[-1] if text else "it printed nothing"
+
+
+def _free_port(wanted: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted))
+        except OSError as error:
+            message = f"port {wanted} for the AWS emulator is taken; name another one"
+            raise EmulatorError(message) from error
+        return int(probe.getsockname()[1])

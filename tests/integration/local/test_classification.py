@@ -1,0 +1,96 @@
+"""The project's own classification function behind the local gateway, with the model that the repository ships."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import http.client
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from cdk.local.errors import ServeError
+from cdk.service import CLASSIFICATION
+from model_artifacts.registry import RegistryError
+from tests.support.local import Running, a_service, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PLOTS = [
+    "A detective hunts a killer who leaves riddles at every scene.",
+    "Two rival bakers fall in love over one Parisian summer.",
+    "A crew of astronauts answers a signal from a dead planet.",
+    "A platoon crosses a frozen river behind enemy lines in 1944.",
+]
+REQUESTS = 200
+CONNECTIONS = 8
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving(a_service(CLASSIFICATION), tmp_path_factory.mktemp("data")) as service:
+        yield service
+
+
+def ask(url: str, bodies: list[str]) -> list[Any]:
+    """Ask one after the other over one connection."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=120)
+    answers = []
+    for body in bodies:
+        connection.request("POST", "/classify", body=body, headers={"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answers.append((response.status, json.loads(response.read())))
+    connection.close()
+    return answers
+
+
+def test_many_connections_answer_as_one_does_and_lose_nothing(running: Running) -> None:
+    bodies = [json.dumps({"text": plot}) for plot in PLOTS]
+    alone = ask(running.url, bodies)
+    assert [status for status, _ in alone] == [200] * len(bodies)
+    assert all(answer["genres"] for _, answer in alone)
+    each = REQUESTS // CONNECTIONS
+    with concurrent.futures.ThreadPoolExecutor(CONNECTIONS) as executor:
+        orders = [[(worker + n) % len(bodies) for n in range(each)] for worker in range(CONNECTIONS)]
+        together = list(executor.map(lambda order: ask(running.url, [bodies[i] for i in order]), orders))
+    answered = [
+        (i, answer)
+        for order, answers in zip(orders, together, strict=True)
+        for i, answer in zip(order, answers, strict=True)
+    ]
+    assert len(answered) == REQUESTS
+    assert all(answer == alone[i] for i, answer in answered)
+
+
+def test_health_says_which_version_answers(running: Running) -> None:
+    health = httpx.get(f"{running.url}/health").json()
+    assert health["status"] == "ok"
+    assert health["function_version"] == "1"
+
+
+def test_a_missing_registry_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
+    with (
+        pytest.raises(RegistryError, match=r"model registry .*registry\.json cannot be read"),
+        serving(a_service(CLASSIFICATION), tmp_path / "data", root=tmp_path),
+    ):
+        pytest.fail("it started")
+
+
+def test_a_corrupt_artifact_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
+    artifacts = tmp_path / "model_artifacts"
+    (artifacts / "genre-bert" / "9.9.9").mkdir(parents=True)
+    (artifacts / "genre-bert" / "9.9.9" / "manifest.json").write_text("{")
+    entry = {"versions": {"9.9.9": {}}, "aliases": {"champion": "9.9.9"}}
+    (artifacts / "registry.json").write_text(json.dumps({"models": {"genre-bert": entry}}))
+    with (
+        pytest.raises(
+            ServeError, match=r"function classification:1 failed to initialise: \w+: .*manifest\.json"
+        ),
+        serving(a_service(CLASSIFICATION), tmp_path / "data", root=tmp_path),
+    ):
+        pytest.fail("it started")

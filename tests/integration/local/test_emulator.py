@@ -1,0 +1,135 @@
+"""The emulator as a child process: it comes up, keeps its state, and never outlives who started it."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from cdk.local.emulator import HOST, Emulator, EmulatorError
+from cdk.local.resources import make_table
+from cdk.service import SpecError
+from tests.support.stores import ITEMS, NOW, draft, dynamo_store, enrichment, event, session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+
+def client_of(emulator: Emulator) -> DynamoDBClient:
+    return session().client("dynamodb", endpoint_url=emulator.endpoint_url)
+
+
+def tables(emulator: Emulator) -> list[str]:
+    client = client_of(emulator)
+    try:
+        return client.list_tables()["TableNames"]
+    finally:
+        client.close()
+
+
+def test_items_survive_a_restart_and_fresh_forgets_them(tmp_path: Path, aws_environment: None) -> None:
+    with Emulator(tmp_path / "aws") as emulator:
+        for store, client in dynamo_store(emulator.endpoint_url):
+            store.complete(draft(), enrichment(), NOW)
+            store.record("salt-road", [event("salt-road", "e1")])
+            make_table(client, ITEMS)
+            rows = client.scan(TableName=store._table)["Items"]
+            for row in rows:
+                client.put_item(TableName=ITEMS.name, Item=row)
+    with Emulator(tmp_path / "aws") as emulator:
+        client = client_of(emulator)
+        make_table(client, ITEMS)
+        again = client.scan(TableName=ITEMS.name)["Items"]
+        client.close()
+        assert sorted(again, key=str) == sorted(rows, key=str)
+        assert len(again) == 8  # item, texts, three rankings, a marker, two lists of epochs
+    with Emulator(tmp_path / "aws", fresh=True) as emulator:
+        assert tables(emulator) == []
+
+
+def test_a_table_of_another_layout_is_refused(tmp_path: Path, aws_environment: None) -> None:
+    with Emulator(tmp_path) as emulator:
+        client = client_of(emulator)
+        make_table(client, ITEMS)
+        other = type(ITEMS)(name=ITEMS.name)
+        with pytest.raises(SpecError, match="another layout"):
+            make_table(client, other)
+        client.close()
+
+
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(EmulatorError, match=f"port {port} .* is taken"):
+            Emulator(tmp_path, port=port).start()
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EmulatorError, match="cannot be used"):
+        Emulator(tmp_path / "file").start()
+
+
+def test_stopping_leaves_no_process(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path)
+    emulator.start()
+    pid = emulator.pid
+    assert pid is not None
+    assert psutil.pid_exists(pid)
+    emulator.stop()
+    assert not psutil.pid_exists(pid)
+    emulator.stop()
+
+
+def test_it_saves_and_ends_when_its_starter_is_killed(tmp_path: Path, aws_environment: None) -> None:
+    script = f"""
+import sys, time
+from pathlib import Path
+from cdk.local.emulator import Emulator
+emulator = Emulator(Path({str(tmp_path)!r}))
+emulator.start()
+print(emulator.pid, emulator.endpoint_url, flush=True)
+time.sleep(600)
+"""
+    starter = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ}
+    )
+    assert starter.stdout is not None
+    pid, url = starter.stdout.readline().split()
+    client = session().client("dynamodb", endpoint_url=url)
+    make_table(client, ITEMS)
+    client.close()
+    child = psutil.Process(int(pid))
+    starter.kill()
+    starter.wait()
+    starter.stdout.close()
+    child.wait(60)
+    with Emulator(tmp_path) as again:
+        assert tables(again) == [ITEMS.name]
+
+
+def test_it_answers_on_the_loopback_interface_only(tmp_path: Path) -> None:
+    with Emulator(tmp_path) as emulator:
+        assert emulator.endpoint_url.startswith("http://127.0.0.1:")
+        listening = [
+            connection.laddr.ip
+            for connection in psutil.Process(emulator.pid).net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert set(listening) == {HOST}
+        connection = http.client.HTTPConnection(
+            HOST, int(emulator.endpoint_url.rpartition(":")[2]), timeout=10
+        )
+        connection.request("GET", "/_ministack/health")
+        assert connection.getresponse().status == http.client.OK
+        connection.close()

@@ -1,0 +1,5 @@
+"""Takes a minute to initialise."""
+
+import time
+
+time.sleep(60)

@@ -1,0 +1,213 @@
+"""The SQS poller against moto's SQS and functions that answer as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from cdk.local.errors import ThrottledError
+from cdk.local.function import Functions
+from cdk.local.invocation import InvocationResult
+from cdk.local.pollers import QueuePoller, failed_ids, sqs_event
+from cdk.service import QueueEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_sqs.client import SQSClient
+
+    Answer = Callable[[dict[str, Any]], bytes | Exception | InvocationResult]
+
+
+@pytest.fixture
+def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[SQSClient]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        yield boto3.client("sqs", region_name="us-east-1")
+
+
+@pytest.fixture
+def queue(sqs: SQSClient) -> str:
+    return sqs.create_queue(QueueName="jobs", Attributes={"VisibilityTimeout": "300"})["QueueUrl"]
+
+
+def result(payload: bytes, error_type: str | None = None) -> InvocationResult:
+    return InvocationResult(payload=payload, error_type=error_type, version="1", duration_ms=1)
+
+
+@dataclass
+class FakeFunction:
+    """Answers events and remembers them."""
+
+    answer: Answer
+    name: str = "worker"
+    events: list[dict[str, Any]] = field(default_factory=list)
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def invoke(self, payload: bytes) -> InvocationResult:
+        event = json.loads(payload)
+        self.events.append(event)
+        self.called.set()
+        outcome = self.answer(event)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome if isinstance(outcome, InvocationResult) else result(outcome)
+
+
+def poll(sqs: SQSClient, queue: str, answer: Answer, *, batch_size: int = 10) -> FakeFunction:
+    """Run the poller until the function was called once, then stop it."""
+
+    async def run() -> FakeFunction:
+        function = FakeFunction(answer)
+        functions = Functions()
+        functions.add(cast("Any", function))
+        event = QueueEvent(queue="jobs", batch_size=batch_size)
+        poller = QueuePoller("worker", event, lambda: (sqs, queue), wait_s=0)
+        await poller.start(functions)
+        await asyncio.wait_for(function.called.wait(), 20)
+        await poller.stop()
+        return function
+
+    return asyncio.run(run())
+
+
+def left(sqs: SQSClient, queue: str) -> tuple[int, int]:
+    """Count messages that wait and messages that are hidden."""
+    found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    return int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])
+
+
+def send(sqs: SQSClient, queue: str, *bodies: str) -> None:
+    for body in bodies:
+        sqs.send_message(
+            QueueUrl=queue,
+            MessageBody=body,
+            MessageAttributes={"kind": {"DataType": "String", "StringValue": "test"}},
+        )
+
+
+def test_a_finished_batch_is_deleted_and_looks_like_lambdas_event(sqs: SQSClient, queue: str) -> None:
+    send(sqs, queue, "one")
+    function = poll(sqs, queue, lambda _: b'{"batchItemFailures": []}')
+    (record,) = function.events[0]["Records"]
+    assert record["body"] == "one"
+    assert record["eventSource"] == "aws:sqs"
+    assert record["eventSourceARN"].endswith(":jobs")
+    assert record["attributes"]["ApproximateReceiveCount"] == "1"
+    assert record["messageAttributes"]["kind"]["stringValue"] == "test"
+    assert left(sqs, queue) == (0, 0)
+
+
+def test_only_the_failed_messages_of_a_batch_stay_hidden_until_their_timeout(
+    sqs: SQSClient, queue: str
+) -> None:
+    send(sqs, queue, "good", "bad")
+
+    def fail_the_bad(event: dict[str, Any]) -> bytes:
+        failures = [{"itemIdentifier": r["messageId"]} for r in event["Records"] if r["body"] == "bad"]
+        return json.dumps({"batchItemFailures": failures}).encode()
+
+    async def run() -> list[str]:
+        function = FakeFunction(fail_the_bad)
+        functions = Functions()
+        functions.add(cast("Any", function))
+        poller = QueuePoller("worker", QueueEvent(queue="jobs"), lambda: (sqs, queue), wait_s=0)
+        await poller.start(functions)
+        while sum(len(event["Records"]) for event in function.events) < 2:
+            function.called.clear()
+            await asyncio.wait_for(function.called.wait(), 20)
+        await poller.stop()
+        return [r["body"] for event in function.events for r in event["Records"]]
+
+    assert sorted(asyncio.run(run())) == ["bad", "good"]
+    assert left(sqs, queue) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        result(b'{"errorMessage": "no"}', "Runtime.ExitError"),
+        b"not JSON",
+        b'["not an object"]',
+        b'{"batchItemFailures": [{"itemIdentifier": "unknown"}]}',
+        b'{"batchItemFailures": [{"itemIdentifier": null}]}',
+        b'{"batchItemFailures": [7]}',
+    ],
+)
+def test_a_failed_or_unreadable_answer_deletes_nothing(
+    sqs: SQSClient, queue: str, answer: bytes | InvocationResult
+) -> None:
+    send(sqs, queue, "one")
+    poll(sqs, queue, lambda _: answer)
+    assert left(sqs, queue) == (0, 1)
+
+
+def test_messages_that_no_environment_was_free_for_return_soon(
+    sqs: SQSClient, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdk.local.pollers.THROTTLED_S", 0)
+    send(sqs, queue, "one")
+    first = iter([ThrottledError("busy")])
+
+    def answer(_: dict[str, Any]) -> bytes | Exception:
+        return next(first, b"null")
+
+    function = poll(sqs, queue, answer)
+    if len(function.events) == 1:  # stopped before it came back
+        assert left(sqs, queue) == (1, 0)
+    else:
+        assert left(sqs, queue) == (0, 0)
+
+
+def test_batches_are_no_larger_than_asked_for(sqs: SQSClient, queue: str) -> None:
+    send(sqs, queue, *(str(number) for number in range(7)))
+    function = poll(sqs, queue, lambda _: b"null", batch_size=3)
+    assert all(1 <= len(event["Records"]) <= 3 for event in function.events)
+
+
+def test_a_queue_that_fails_is_asked_again(
+    sqs: SQSClient, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdk.local.pollers.PAUSE_S", 0.01)
+    send(sqs, queue, "one")
+    receive, calls = sqs.receive_message, []
+
+    def flaky(**arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) <= 2:
+            return receive(**{**arguments, "QueueUrl": "http://localhost/123456789012/gone"})
+        return receive(**arguments)
+
+    monkeypatch.setattr(sqs, "receive_message", flaky)
+    function = poll(sqs, queue, lambda _: b"null")
+    assert len(calls) > 2
+    assert function.events[0]["Records"][0]["body"] == "one"
+
+
+@given(
+    ids=st.sets(st.text(min_size=1, max_size=8), min_size=1, max_size=10),
+    data=st.data(),
+)
+def test_named_messages_and_no_others_failed(ids: set[str], data: st.DataObject) -> None:
+    failed = data.draw(st.sets(st.sampled_from(sorted(ids))))
+    payload = json.dumps({"batchItemFailures": [{"itemIdentifier": name} for name in failed]}).encode()
+    assert failed_ids(payload, ids) == failed
+
+
+def test_nothing_means_that_all_is_done() -> None:
+    for payload in (b"", b"null", b"{}", b'{"batchItemFailures": null}', b'{"batchItemFailures": []}'):
+        assert failed_ids(payload, {"a"}) == set()
+
+
+def test_a_message_without_extras_is_an_event_too() -> None:
+    event = sqs_event("jobs", [{"MessageId": "1", "ReceiptHandle": "r", "Body": "b"}])
+    assert event["Records"][0]["attributes"] == {}

@@ -1,0 +1,206 @@
+"""An impossible spec is refused where it is written, with one sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cdk.service import (
+    STAGES,
+    Api,
+    Bucket,
+    Function,
+    Grant,
+    Index,
+    Key,
+    Notification,
+    Queue,
+    QueueEvent,
+    Rollout,
+    Route,
+    Schedule,
+    Service,
+    SpecError,
+    Strategy,
+    Table,
+    TimerEvent,
+    Warmup,
+    service,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def function(**changes: Any) -> Function:
+    values: dict[str, Any] = {
+        "name": "classification",
+        "image": "functions/classification",
+        "handler": "a.handler",
+    }
+    return Function(**{**values, **changes})
+
+
+REFUSED: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: Warmup(provisioned=1, snap_start=True),
+        "provisioned concurrency and SnapStart exclude each other",
+    ),
+    (
+        lambda: Schedule(name="night", at="cron(0 22 * * ? *)", minimum=0, maximum=4),
+        "schedule night: provisioned concurrency cannot be scheduled to zero",
+    ),
+    (
+        lambda: Schedule(name="night", at="0 22 * * *", minimum=1, maximum=4),
+        "schedule night: '0 22 * * *' is not cron(...), rate(...) or at(...)",
+    ),
+    (
+        lambda: Schedule(name="night", at="cron(0 22 * * ? *)", minimum=5, maximum=4),
+        "schedule night: maximum 4 is below minimum 5",
+    ),
+    (
+        lambda: Warmup(
+            provisioned=1, schedules=(Schedule(name="night", at="cron(0 22 * * ? *)", minimum=1, maximum=4),)
+        ),
+        "schedules move the bounds of provisioned concurrency: name provisioned and provisioned_max",
+    ),
+    (lambda: Warmup(provisioned=-1), "provisioned concurrency -1 is negative"),
+    (lambda: Warmup(provisioned=5, provisioned_max=4), "provisioned concurrency cannot grow from 5 to 4"),
+    (lambda: Warmup(target_utilization=0.95), "target utilization 0.95 is not between 0.1 and 0.9"),
+    (
+        lambda: Rollout(strategy=Strategy.MANUAL, weight=1.2),
+        "a manual rollout needs a weight from 0 to 1, not 1.2",
+    ),
+    (
+        lambda: Rollout(strategy=Strategy.MANUAL, weight=-0.1),
+        "a manual rollout needs a weight from 0 to 1, not -0.1",
+    ),
+    (
+        lambda: Rollout(strategy=Strategy.CANARY, weight=0.5),
+        "a weight is held by hand: it excludes the strategy canary",
+    ),
+    (
+        lambda: Rollout(strategy=Strategy.MANUAL, weight=0.5, previous_version="$LATEST"),
+        "previous version '$LATEST' is not the number of a published version",
+    ),
+    (lambda: Rollout(percent=0), "rollout percent 0 is not between 1 and 99"),
+    (lambda: Rollout(interval_minutes=0), "rollout interval of 0 minutes is not at least 1"),
+    (
+        lambda: function(routes=(Route(method="GET", path="/"),), timeout_s=30),
+        "classification: timeout of 30 s on a synchronous route exceeds the gateway's 29 s",
+    ),
+    (
+        lambda: function(reserved_concurrency=4, warmup=Warmup(provisioned=2, provisioned_max=5)),
+        "classification: reserved concurrency 4 is below what provisioned concurrency may need",
+    ),
+    (
+        lambda: function(
+            reserved_concurrency=9,
+            warmup=Warmup(
+                provisioned=2,
+                provisioned_max=5,
+                schedules=(Schedule(name="rush", at="cron(0 18 * * ? *)", minimum=2, maximum=10),),
+            ),
+        ),
+        "classification: reserved concurrency 9 is below what provisioned concurrency may need",
+    ),
+    (lambda: function(memory_mb=64), "classification: memory of 64 MB is not within 128 to 10240"),
+    (
+        lambda: function(name="Classify!"),
+        "function name 'Classify!' is not lower-case letters, digits and hyphens",
+    ),
+    (
+        lambda: function(environment={"A": "1"}, grants=(Grant(to="items", can=("read",), variable="A"),)),
+        "classification: environment variable A is set twice",
+    ),
+    (lambda: Grant(to="items", can=(), variable="A"), "a grant to items that allows nothing"),
+    (
+        lambda: Service(
+            stage="dev", functions=(function(grants=(Grant(to="enrich", can=("invoke",), variable="A"),)),)
+        ),
+        "unknown function 'enrich'; the service has: classification",
+    ),
+    (
+        lambda: Service(
+            stage="dev",
+            functions=(function(grants=(Grant(to="classification", can=("invoke",), variable="A"),)),),
+        ),
+        "classification: a function that may invoke itself can run for ever",
+    ),
+    (
+        lambda: Service(
+            stage="dev",
+            functions=(function(grants=(Grant(to="jobs", can=("write",), variable="A"),)),),
+            queues=(Queue(name="jobs"),),
+        ),
+        "classification: write is nothing that can be done with jobs",
+    ),
+    (
+        lambda: Service(stage="dev", functions=(function(events=(QueueEvent(queue="jobs"),)),)),
+        "unknown queue 'jobs'; the service has: no queue",
+    ),
+    (
+        lambda: Service(
+            stage="dev",
+            functions=(function(timeout_s=60, events=(QueueEvent(queue="jobs"),)),),
+            queues=(Queue(name="jobs", visibility_s=359),),
+        ),
+        "queue jobs: visibility of 359 s is below 6 times the 60 s of classification",
+    ),
+    (
+        lambda: Service(
+            stage="dev",
+            functions=(),
+            buckets=(Bucket(name="files", notifications=(Notification(queue="jobs"),)),),
+        ),
+        "unknown queue 'jobs'; the service has: no queue",
+    ),
+    (
+        lambda: Service(stage="dev", functions=(function(),), tables=(Table(name="classification"),)),
+        "the name classification stands for two things",
+    ),
+    (
+        lambda: Table(name="items", indexes=(Index(name="a", partition=Key(name="x")),) * 2),
+        "table items: two indexes have the same name",
+    ),
+    (
+        lambda: TimerEvent(name="nightly", at="at(2026-12-24T18:00:00)"),
+        "timer nightly: 'at(2026-12-24T18:00:00)' is neither cron(...) nor rate(...)",
+    ),
+    (
+        lambda: Route(method="POST", path="/classify", cache_s=10),
+        "route POST /classify: only answers to GET can be cached",
+    ),
+    (lambda: Api(cache_gb="2"), "API cache of 2 GB is not one of 0.5, 1.6, 6.1, 13.5, 28.4, 58.2, 118, 237"),
+    (
+        lambda: Api(quota_per_day=10),
+        "a daily quota is counted per API key: it needs keys, and at least one request",
+    ),
+    (lambda: service("qa"), "unknown stage 'qa'; there are: local, dev, staging, production"),
+]
+
+
+@pytest.mark.parametrize(("make", "sentence"), REFUSED, ids=[sentence for _, sentence in REFUSED])
+def test_an_impossible_spec_is_refused_with_a_sentence(make: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        make()
+    assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_has_the_same_functions_behind_the_same_routes(stage: str) -> None:
+    routes = {(f.name, r.method, r.path) for f in service(stage).functions for r in f.routes}
+    assert routes == {(f.name, r.method, r.path) for f in service("local").functions for r in f.routes}
+
+
+def test_warmups_name_functions_that_exist() -> None:
+    from cdk.service.catalogue import WARMUPS  # noqa: PLC0415 -- not part of the package's surface
+
+    names = {function.name for function in service("local").functions}
+    for stage, warmups in WARMUPS.items():
+        assert set(warmups) <= names, stage
+
+
+def test_only_production_protects_data() -> None:
+    assert {stage for stage in STAGES if service(stage).protected} == {"production"}
