@@ -1,0 +1,198 @@
+"""The project's own functions and data, and how each stage differs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from cdk.service.api import Api
+from cdk.service.data import Index, Key, Queue, Secret, Table
+from cdk.service.functions import Function, Grant, MetricAlarm, QueueEvent, Route
+from cdk.service.limits import MEMORY_MB_PER_VCPU, SpecError
+from cdk.service.rollout import Rollout
+from cdk.service.service import Service
+from cdk.service.warmup import Schedule, Warmup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cdk.service.data import Bucket
+
+METRICS_NAMESPACE: Final = "TrendingNow"
+
+CLASSIFICATION: Final = Function(
+    name="classification",
+    image="functions/classification",
+    handler="functions.classification.handler.handler",
+    layers=("core", "genre"),
+    models=("genre-bert",),
+    routes=(
+        Route(method="POST", path="/classify"),
+        Route(method="GET", path="/health", public=True),
+        Route(method="GET", path="/openapi.json", public=True),
+        Route(method="GET", path="/docs", public=True),
+    ),
+    memory_mb=MEMORY_MB_PER_VCPU,
+    timeout_s=20,
+    environment={
+        "POWERTOOLS_SERVICE_NAME": "classification",
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+    },
+    warmup=Warmup(provisioned=1),
+    rollout=Rollout(golden="classification"),
+)
+
+ENRICHMENT: Final = Function(
+    name="enrichment",
+    image="functions/enrichment",
+    handler="functions.enrichment.handler.handler",
+    layers=("core",),
+    routes=(Route(method="POST", path="/enrich-item"),),
+    memory_mb=1024,
+    timeout_s=29,
+    environment={
+        "POWERTOOLS_SERVICE_NAME": "enrichment",
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+    },
+    grants=(
+        Grant(to="items", can=("read", "write"), variable="ITEMS_TABLE"),
+        Grant(to="idempotency", can=("read", "write"), variable="IDEMPOTENCY_TABLE"),
+        Grant(to="enrichments", can=("send",), variable="ENRICHMENT_QUEUE_URL"),
+        Grant(to="gemini-api-key", can=("read",), variable="GEMINI_SECRET_ARN"),
+        Grant(to="classification", can=("invoke",), variable="CLASSIFICATION_FUNCTION"),
+    ),
+    rollout=Rollout(max_p99_ms=26_000, golden="enrichment"),
+    alarms=(
+        MetricAlarm(
+            name="llm-fallbacks",
+            metric="Fallbacks",
+            per="Enriched",
+            threshold=0.2,
+            meaning="More than a fifth of the items were enriched without the language model that is configured.",
+        ),
+    ),
+)
+"""An enrichment may take 24 s (``functions.enrichment.service``), so its 99th percentile says little about a version."""
+
+ENRICHMENT_WORKER: Final = replace(
+    ENRICHMENT,
+    name="enrichment-worker",
+    handler="functions.enrichment.worker.handler",
+    routes=(),
+    timeout_s=150,
+    environment={
+        "POWERTOOLS_SERVICE_NAME": "enrichment-worker",
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+    },
+    events=(QueueEvent(queue="enrichments", batch_size=5, max_concurrency=2),),
+    rollout=Rollout(max_p99_ms=150_000),
+    alarms=(),
+)
+"""What ``Prefer: respond-async`` queued; five items of at most 24 s each fit its timeout."""
+
+TRENDING: Final = Function(
+    name="trending",
+    image="functions/trending",
+    handler="functions.trending.handler.handler",
+    layers=("core",),
+    routes=(
+        Route(method="GET", path="/items/{item_id}"),
+        Route(method="POST", path="/items/{item_id}/events"),
+        Route(method="GET", path="/trending"),
+    ),
+    memory_mb=512,
+    timeout_s=15,
+    environment={
+        "POWERTOOLS_SERVICE_NAME": "trending",
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+    },
+    grants=(Grant(to="items", can=("read", "write"), variable="ITEMS_TABLE"),),
+    rollout=Rollout(golden="trending"),
+)
+
+ITEMS: Final = Table(
+    name="items",
+    partition=Key(name="PK"),
+    sort=Key(name="SK"),
+    indexes=(
+        Index(name="day", partition=Key(name="day_at"), sort=Key(name="day", type="N"), include=()),
+        Index(name="week", partition=Key(name="week_at"), sort=Key(name="week", type="N"), include=()),
+    ),
+    ttl_attribute="expires_at",
+)
+"""Items, their rows in the rankings and the markers of events: ``trending_core.dynamo_codec`` has the layout."""
+
+IDEMPOTENCY: Final = Table(
+    name="idempotency", partition=Key(name="id"), sort=None, ttl_attribute="expiration"
+)
+"""Records of requests and paid answers of the enrichment: Powertools' own layout, one partition per key."""
+
+ENRICHMENTS: Final = Queue(name="enrichments", visibility_s=900, max_receives=3)
+GEMINI_API_KEY: Final = Secret(
+    name="gemini-api-key", purpose="API key for Gemini; without a value the embedded enricher answers"
+)
+
+FUNCTIONS: Final[tuple[Function, ...]] = (CLASSIFICATION, ENRICHMENT, ENRICHMENT_WORKER, TRENDING)
+TABLES: Final[tuple[Table, ...]] = (ITEMS, IDEMPOTENCY)
+BUCKETS: Final[tuple[Bucket, ...]] = ()
+QUEUES: Final[tuple[Queue, ...]] = (ENRICHMENTS,)
+SECRETS: Final[tuple[Secret, ...]] = (GEMINI_API_KEY,)
+
+STAGES: Final = ("local", "dev", "staging", "production")
+
+_NO_WARMUP: Final[Mapping[str, Warmup]] = MappingProxyType({})
+WARMUPS: Final[Mapping[str, Mapping[str, Warmup]]] = MappingProxyType(
+    {
+        # On this machine a function keeps what it says itself. Staging keeps one environment, so that a rollout meets
+        # provisioned concurrency there before it does in production.
+        "dev": _NO_WARMUP,
+        "staging": MappingProxyType({"classification": Warmup(provisioned=1)}),
+        "production": MappingProxyType(
+            {
+                "classification": Warmup(
+                    provisioned=2,
+                    provisioned_max=20,
+                    schedules=(
+                        Schedule(name="evening", at="cron(0 16 * * ? *)", minimum=4, maximum=20),
+                        Schedule(name="night", at="cron(0 23 * * ? *)", minimum=1, maximum=20),
+                    ),
+                )
+            }
+        ),
+    }
+)
+"""Stage to function to warm-up on AWS; a function that is not named there has none."""
+
+
+def service(stage: str) -> Service:
+    """Give the spec of one stage.
+
+    Raises
+    ------
+    SpecError
+        If the stage is unknown.
+    """
+    if stage not in STAGES:
+        message = f"unknown stage {stage!r}; there are: {', '.join(STAGES)}"
+        raise SpecError(message)
+    functions = FUNCTIONS
+    if stage in WARMUPS:
+        warmups = WARMUPS[stage]
+        functions = tuple(replace(f, warmup=warmups.get(f.name, Warmup())) for f in FUNCTIONS)
+    production = stage == "production"
+    return Service(
+        stage=stage,
+        functions=functions,
+        tables=TABLES,
+        buckets=BUCKETS,
+        queues=QUEUES,
+        secrets=SECRETS,
+        api=Api(
+            keys=stage in {"staging", "production"},
+            quota_per_day=100_000 if production else None,
+            firewall=production,
+        ),
+        log_days={"production": 90, "staging": 30}.get(stage, 7),
+        protected=production,
+    )

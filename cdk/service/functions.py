@@ -1,0 +1,217 @@
+"""One Lambda function: its image or folder, its size, its routes, its events, and what it may touch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
+
+from cdk.service.limits import (
+    GATEWAY_TIMEOUT_S,
+    MEMORY_MB,
+    MEMORY_MB_PER_VCPU,
+    TIMEOUT_S,
+    SpecError,
+    check_name,
+)
+from cdk.service.rollout import Rollout
+from cdk.service.warmup import Warmup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PATH: Final = re.compile(r"^/(?:[a-z0-9.-]+|\{[a-z_]+\+?\})?(?:/(?:[a-z0-9.-]+|\{[a-z_]+\+?\}))*$")
+_TIMER: Final = re.compile(r"^(?:cron\([^()]+\)|rate\(\d+ (?:minute|hour|day)s?\))$")
+SAMPLE_MINUTES: Final = range(1, 60 + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One method and path of the public API; ``{name}`` is a path parameter.
+
+    ``public`` routes never ask for an API key (health, documents); the others do where keys are configured.
+    ``cache_s`` (only GET) lets the gateway keep an answer that many seconds, by path and the query parameters
+    ``cache_by``, where the stage has a cache.
+    """
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    public: bool = False
+    cache_s: int = 0
+    cache_by: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _PATH.match(self.path):
+            message = f"route path {self.path!r} is not like /items/{{item_id}}"
+            raise SpecError(message)
+        if self.cache_s and self.method != "GET":
+            message = f"route {self.method} {self.path}: only answers to GET can be cached"
+            raise SpecError(message)
+        if not 0 <= self.cache_s <= 3_600:  # noqa: PLR2004 -- API Gateway's longest time to live
+            message = f"route {self.path}: a cached answer lives 0 to 3600 s, not {self.cache_s}"
+            raise SpecError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a function may do with a table, queue, bucket, secret or other function, and how it learns its name.
+
+    Parameters
+    ----------
+    to : str
+        The resource's name in the spec.
+    can : tuple of {"read", "write", "send", "invoke"}
+        Tables and buckets: read, write. Queues: send (reading comes with a `QueueEvent`). Secrets: read.
+        Functions: invoke, always through the alias ``live``.
+    variable : str
+        Environment variable that receives the table's or bucket's name, the queue's URL, the secret's ARN or
+        the alias' ARN.
+    """
+
+    to: str
+    can: tuple[Literal["read", "write", "send", "invoke"], ...]
+    variable: str
+
+    def __post_init__(self) -> None:
+        if not self.can:
+            message = f"a grant to {self.to} that allows nothing"
+            raise SpecError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueEvent:
+    """Messages of a queue invoke the function; failed ones are reported one by one (partial batch response)."""
+
+    queue: str
+    batch_size: int = 10
+    max_concurrency: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.batch_size <= 10:  # noqa: PLR2004 -- SQS' largest batch without a batching window
+            message = f"queue {self.queue}: batch size {self.batch_size} is not within 1 to 10"
+            raise SpecError(message)
+        if self.max_concurrency is not None and not 2 <= self.max_concurrency <= 1_000:  # noqa: PLR2004 -- Lambda's
+            message = f"queue {self.queue}: concurrency {self.max_concurrency} is not within 2 to 1000"
+            raise SpecError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerEvent:
+    """EventBridge Scheduler invokes the function at ``at`` (``cron(...)`` or ``rate(...)``, UTC)."""
+
+    name: str
+    at: str
+
+    def __post_init__(self) -> None:
+        check_name("timer", self.name)
+        if not _TIMER.match(self.at):
+            message = f"timer {self.name}: {self.at!r} is neither cron(...) nor rate(...)"
+            raise SpecError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricAlarm:
+    """An alarm on a metric that the function itself writes.
+
+    Parameters
+    ----------
+    metric, per : str
+        Metric names in the project's namespace; with ``per`` the alarm watches ``metric / per``.
+    threshold : float
+        Rings above it.
+    meaning : str
+        One sentence: what it says when it rings.
+    """
+
+    name: str
+    metric: str
+    threshold: float
+    meaning: str
+    per: str | None = None
+    statistic: str = "Sum"
+    minutes: int = 5
+
+    def __post_init__(self) -> None:
+        check_name("alarm", self.name)
+        if self.minutes not in SAMPLE_MINUTES:
+            message = f"alarm {self.name}: {self.minutes} minutes is not within 1 to 60"
+            raise SpecError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """One Lambda function: an image, a handler in it, its size, its routes.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits and hyphens.
+    image : str
+        The folder with the Dockerfile, relative to the project's root; two functions may share one.
+    handler : str
+        ``module.function``, as the runtime client imports it.
+    layers : tuple of str
+        Folders under ``layers/`` that the image holds at ``/opt/python``.
+    models : tuple of str
+        Model names of ``model_artifacts/registry.json`` whose champion the image holds.
+    memory_mb, timeout_s : int
+        Lambda's own settings.
+    environment : mapping of str to str
+        Plain settings; a secret is named by its ARN, never held here.
+    reserved_concurrency : int or None
+        Upper bound on environments; None leaves it to the account.
+    grants, events, alarms : tuple
+        What it may touch, what invokes it besides routes, what is watched besides errors and latency.
+    """
+
+    name: str
+    image: str
+    handler: str
+    layers: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
+    memory_mb: int = 512
+    timeout_s: int = 29
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    reserved_concurrency: int | None = None
+    warmup: Warmup = field(default_factory=Warmup)
+    rollout: Rollout = field(default_factory=Rollout)
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    grants: tuple[Grant, ...] = ()
+    events: tuple[QueueEvent | TimerEvent, ...] = ()
+    alarms: tuple[MetricAlarm, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_name("function", self.name)
+        if self.memory_mb not in MEMORY_MB:
+            message = f"{self.name}: memory of {self.memory_mb} MB is not within 128 to 10240"
+            raise SpecError(message)
+        if self.timeout_s not in TIMEOUT_S:
+            message = f"{self.name}: timeout of {self.timeout_s} s is not within 1 to 900"
+            raise SpecError(message)
+        if self.routes and self.timeout_s > GATEWAY_TIMEOUT_S:
+            message = (
+                f"{self.name}: timeout of {self.timeout_s} s on a synchronous route exceeds "
+                f"the gateway's {GATEWAY_TIMEOUT_S} s"
+            )
+            raise SpecError(message)
+        if self.reserved_concurrency is not None and self.reserved_concurrency < max(self.warmup.ceiling, 1):
+            message = (
+                f"{self.name}: reserved concurrency {self.reserved_concurrency} is below what "
+                "provisioned concurrency may need"
+            )
+            raise SpecError(message)
+        if "." not in self.handler:
+            message = f"{self.name}: handler {self.handler!r} is not module.function"
+            raise SpecError(message)
+        variables = [*self.environment, *(grant.variable for grant in self.grants)]
+        if twice := {name for name in variables if variables.count(name) > 1}:
+            message = f"{self.name}: environment variable {sorted(twice)[0]} is set twice"
+            raise SpecError(message)
+        object.__setattr__(self, "environment", MappingProxyType(dict(self.environment)))
+
+    @property
+    def vcpus(self) -> float:
+        """The CPU share that comes with the memory."""
+        return self.memory_mb / MEMORY_MB_PER_VCPU
