@@ -1,14 +1,15 @@
 # Bare `make` lists the targets. Everything happens in .venv; nothing is installed outside it.
 PYTHON ?= python3
 PORT ?= 8080
+DATA ?= .data
+RECIPE ?= model_artifacts/pipeline/recipes/genre-bert-0.1.0.toml
 # What pip is told to install as torch. On a machine whose index offers the CUDA build first:
 #   make test TORCH="--index-url https://download.pytorch.org/whl/cpu torch==2.13.0"
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
-LOCKS := requirements/serve.txt requirements/dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev serve test lint format lock openapi clean
+.PHONY: help setup setup-dev serve test lint format train bench lock openapi clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,7 +33,7 @@ setup-dev: .venv/.dev ## ... and all that the tests need
 	@touch $@
 
 serve: setup ## Run the service on this machine (PORT=8080)
-	@exec $(BIN)/trending-now serve --port $(PORT)
+	@exec $(BIN)/trending-now serve --port $(PORT) --data $(DATA)
 
 test: setup-dev ## Run every test that needs no Docker
 	$(BIN)/python -m pytest
@@ -46,11 +47,26 @@ format: setup-dev ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+train: setup-dev ## Make a model from a corpus (CORPUS=folder, RECIPE=file)
+	$(BIN)/trending-now pipeline all --corpus $(CORPUS) --recipe $(RECIPE)
+
+bench: setup-dev ## Measure cold start and latency against torch
+	$(BIN)/python tests/bench/genre_model_bench.py
+
+openapi: setup ## Write functions/openapi.json from the code
+	$(BIN)/python -m functions.openapi
+
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
+# What an image installs: at the versions of serve.txt, without what it never imports.
+IMAGE_COMPILE = $(BIN)/uv pip compile --quiet --python-version 3.13 --python-platform x86_64-manylinux_2_28 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate -c requirements/serve.txt --overrides
 
 lock: setup-dev ## Resolve the dependencies anew
 	$(UV_COMPILE) --python-version 3.11 --extra serve --group build pyproject.toml -o requirements/serve.txt
-	$(UV_COMPILE) --python-version 3.11 --all-extras --no-extra torch --group build -c requirements/serve.txt pyproject.toml -o requirements/dev.txt
+	$(UV_COMPILE) --python-version 3.11 --extra serve --extra train --extra cdk --extra dev --group build -c requirements/serve.txt pyproject.toml -o requirements/dev.txt
+	$(IMAGE_COMPILE) functions/unused.txt functions/classification/requirements.in -o functions/classification/requirements.txt
+	$(IMAGE_COMPILE) functions/unused.txt functions/trending/requirements.in -o functions/trending/requirements.txt
+	$(IMAGE_COMPILE) functions/enrichment/unused.txt functions/enrichment/requirements.in -o functions/enrichment/requirements.txt
 
 clean: ## Remove the virtual environment, caches and local data
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage build .data

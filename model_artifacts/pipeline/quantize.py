@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,8 @@ from model_artifacts.pipeline.export import FP32_NAME
 from model_artifacts.pipeline.files import replacing, sha256, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from model_artifacts.pipeline.recipe import QuantizeRecipe
 
 logger = logging.getLogger(__name__)
@@ -77,6 +80,17 @@ def check_no_saturation(model: onnx.ModelProto) -> None:
             raise StepError(message)
 
 
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Keep back what the quantizer tells the root logger of each of our fused operators: it is all as intended."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def quantize(*, exported: Path, out: Path, recipe: QuantizeRecipe) -> None:
     """Run the step.
 
@@ -100,16 +114,17 @@ def quantize(*, exported: Path, out: Path, recipe: QuantizeRecipe) -> None:
     kept = [name for name in names if name.startswith((*_ALWAYS_FLOAT, *recipe.exclude))]
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / INT8_NAME
-        quantize_dynamic(
-            source,
-            target,
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            reduce_range=True,
-            nodes_to_exclude=kept,
-            # The fused operators are not ONNX's own, so shape inference cannot type what they give.
-            extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
-        )
+        with _without_remarks():
+            quantize_dynamic(
+                source,
+                target,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                reduce_range=True,
+                nodes_to_exclude=kept,
+                # The fused operators are not ONNX's own, so shape inference cannot type what they give.
+                extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
+            )
         model = onnx.load(target)
     check_no_saturation(model)
     with replacing(out / INT8_NAME) as temporary:

@@ -1,0 +1,124 @@
+"""The README, word for word: every shell block is run against a service that `make serve` started.
+
+A block that is too long or needs an account names the test that runs it instead, in a comment above it; that file
+must exist. Answers that the README prints are held against the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.readme import Command, agrees, commands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+README = commands(ROOT / "README.md")
+HERE = [command for command in README if not command.elsewhere]
+TOLERANCE = 0.03
+"""Probabilities: processors round the float parts of an INT8 network differently."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Start the service as the README says, in a checkout whose environment is ready."""
+    number = free_port()
+    log = tmp_path_factory.mktemp("serve") / "log"
+    data = tmp_path_factory.mktemp("data")
+    # `make` must not install again what runs this very test.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            ["make", "serve", f"PORT={number}", f"DATA={data}"],
+            cwd=ROOT,
+            stdout=stream,
+            stderr=stream,
+            env=environment,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while "is ready at" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield number
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        status = process.wait(timeout=60)
+    assert status == 0, log.read_text()
+
+
+def test_the_readme_has_commands_to_run() -> None:
+    assert any("make serve" in command.text for command in README)
+    assert any("make test" in command.text for command in README)
+    assert any("/classify" in command.text and command.answer for command in HERE)
+
+
+@pytest.mark.parametrize("command", [c for c in README if c.elsewhere], ids=lambda c: f"line-{c.line}")
+def test_what_is_not_run_here_is_run_elsewhere(command: Command) -> None:
+    assert (ROOT / command.elsewhere).is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's commands use curl")
+@pytest.mark.parametrize("command", HERE, ids=lambda c: f"line-{c.line}")
+def test_a_command_of_the_readme_does_what_it_says(command: Command, port: int, tmp_path: Path) -> None:
+    text = command.text.replace("localhost:8080", f"127.0.0.1:{port}")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "OUT": str(tmp_path),
+    }
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text.replace(".venv/bin/", "")],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=240,
+    )
+
+    assert done.returncode == 0, done.stderr
+    if command.answer is not None:
+        assert agrees(command.answer, json.loads(done.stdout), tolerance=TOLERANCE), done.stdout
+
+
+@pytest.mark.slow
+def test_the_page_the_readme_names_is_there(port: int) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/docs", timeout=30) as answer:
+        assert answer.status == 200
+        assert b"swagger" in answer.read().lower()
+
+
+@pytest.mark.slow
+def test_an_unknown_path_is_a_problem(port: int) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/nowhere", timeout=30)
+    with caught.value as answer:
+        assert answer.code == 404
+        assert answer.headers["Content-Type"].startswith("application/problem+json")
