@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WORD_BUCKETS: Final = ((0, 40), (40, 150), (150, 400), (400, 1_000_000))
+ENDLESS: Final = 10**9
+WORD_BUCKETS: Final = ((0, 40), (40, 150), (150, 400), (400, ENDLESS))
 """Text lengths in words, half-open: catalogue blurbs, short, medium and long plots."""
 
 
@@ -77,7 +78,9 @@ def breakdown(
         },
         "sources": {str(source): part(sources == source) for source in np.unique(sources)},
         "words": {
-            f"{low} to {high - 1}": part((words >= low) & (words < high))
+            (f"{low} to {high - 1}" if high < ENDLESS else f"{low} or more"): part(
+                (words >= low) & (words < high)
+            )
             for low, high in WORD_BUCKETS
             if ((words >= low) & (words < high)).any()
         },
