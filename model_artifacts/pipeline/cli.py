@@ -5,6 +5,7 @@ Errors of the pipeline pass through; ``cdk/cli/main.py`` turns them into one sen
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from pathlib import Path
@@ -92,3 +93,16 @@ def _command(name: str) -> None:
 
 for _name in _HELP:
     _command(_name)
+
+
+@app.command("score")
+def score(
+    results: Annotated[Path, typer.Argument(help="What `trending-now classify` wrote.", dir_okay=False)],
+    corpus_file: Annotated[
+        Path, typer.Argument(help="The corpus file with the true genres.", dir_okay=False)
+    ],
+) -> None:
+    """Hold the results of `trending-now classify` against a corpus file, and print F1 as JSON."""
+    from model_artifacts.pipeline.score import score_results  # noqa: PLC0415 -- slow import
+
+    typer.echo(json.dumps(score_results(results, corpus_file)))

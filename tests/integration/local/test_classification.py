@@ -26,7 +26,7 @@ PLOTS = [
     "A crew of astronauts answers a signal from a dead planet.",
     "A platoon crosses a frozen river behind enemy lines in 1944.",
 ]
-REQUESTS = 200
+REQUESTS = 1000
 CONNECTIONS = 8
 
 

@@ -36,14 +36,13 @@ def tables(emulator: Emulator) -> list[str]:
 
 
 def test_items_survive_a_restart_and_fresh_forgets_them(tmp_path: Path, aws_environment: None) -> None:
-    with Emulator(tmp_path / "aws") as emulator:
-        for store, client in dynamo_store(emulator.endpoint_url):
-            store.complete(draft(), enrichment(), NOW)
-            store.record("salt-road", [event("salt-road", "e1")])
-            make_table(client, ITEMS)
-            rows = client.scan(TableName=store._table)["Items"]
-            for row in rows:
-                client.put_item(TableName=ITEMS.name, Item=row)
+    with Emulator(tmp_path / "aws") as emulator, dynamo_store(emulator.endpoint_url) as (store, client):
+        store.complete(draft(), enrichment(), NOW)
+        store.record("salt-road", [event("salt-road", "e1")])
+        make_table(client, ITEMS)
+        rows = client.scan(TableName=store._table)["Items"]
+        for row in rows:
+            client.put_item(TableName=ITEMS.name, Item=row)
     with Emulator(tmp_path / "aws") as emulator:
         client = client_of(emulator)
         make_table(client, ITEMS)

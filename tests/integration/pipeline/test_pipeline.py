@@ -16,10 +16,14 @@ import onnx
 import pytest
 import torch
 
+from functions.classification.files import Row
+from functions.classification.files.results import ResultFormat
 from genre_model import GENRES, Document, GenreModel
-from model_artifacts.pipeline.errors import StepError
+from model_artifacts.pipeline.corpus import read_titles
+from model_artifacts.pipeline.errors import CorpusError, StepError
 from model_artifacts.pipeline.quantize import WEIGHT_LIMIT, check_no_saturation, product_weight_extremes
 from model_artifacts.pipeline.recipe import BertRecipe, load_recipe
+from model_artifacts.pipeline.score import score_results
 from model_artifacts.pipeline.steps import Run, run_steps, steps_of
 from model_artifacts.registry import Registry
 from tests.support.corpus import write_corpus
@@ -105,6 +109,46 @@ def test_all_steps_make_a_registered_model_that_has_learned(finished: Run) -> No
         "calibration.png",
     }
     assert "genre-bert 9.9.9" in (folder / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.slow
+def test_result_lines_score_exactly_as_the_evaluation_says(
+    finished: Run, corpus: Path, tmp_path: Path
+) -> None:
+    model = GenreModel.load(finished.artifact)
+    results = ResultFormat(GENRES, model.thresholds.tolist(), model.name, model.version)
+    titles = list(read_titles(corpus / "validation.jsonl"))
+    lines = [
+        results.line(
+            Row(n, title.id, title.texts[0], None), model.predict([Document(title.texts[0])])[0].tolist()
+        )
+        for n, title in enumerate(titles)
+    ]
+    (tmp_path / "results.jsonl").write_bytes(b"".join(reversed(lines)))
+
+    found = score_results(tmp_path / "results.jsonl", corpus / "validation.jsonl")
+
+    metrics = json.loads((finished.folder("evaluate") / "metrics.json").read_text())
+    assert (found["micro_f1"], found["macro_f1"]) == (metrics["micro_f1"], metrics["macro_f1"])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ('{"id": "test:320", "genres": []}\n', "lacks 59 of the 60 titles"),
+        ('{"id": "test:320", "genres": []}\n' * 2, r":2: title 'test:320' is there twice"),
+        ('{"id": "other", "genres": []}\n', "title 'other' is not in"),
+        ('{"id": "test:320", "genres": ["Noir"]}\n', ":1: not a result line"),
+        ("{\n", ":1: not a result line"),
+    ],
+)
+def test_results_that_do_not_fit_the_corpus_are_refused(
+    corpus: Path, tmp_path: Path, content: str, sentence: str
+) -> None:
+    (tmp_path / "results.jsonl").write_text(content)
+
+    with pytest.raises(CorpusError, match=sentence):
+        score_results(tmp_path / "results.jsonl", corpus / "validation.jsonl")
 
 
 @pytest.mark.slow
