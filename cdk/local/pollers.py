@@ -9,9 +9,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cdk.local.errors import LocalServiceError
 from cdk.local.invocation import ACCOUNT, REGION
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from cdk.local.aws import AwsCompanion
     from cdk.local.function import Functions, LocalFunction
     from cdk.service import Service
+
+T = TypeVar("T")
 
 WAIT_S: Final = 2
 """Seconds of a long poll; Lambda's are 20, but here a stop waits for the poll to end."""
@@ -71,27 +76,40 @@ class QueuePoller:
         self._wait_s = wait_s
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._pollers = event.max_concurrency or POLLERS
+        # Polls wait for seconds each; in the loop's own threads they would keep others from working.
+        self._threads = ThreadPoolExecutor(self._pollers, thread_name_prefix=f"poller-{event.queue}")
 
     async def start(self, functions: Functions) -> None:
         """Begin to poll."""
-        client, url = await asyncio.to_thread(self._connect)
+        client, url = await self._in_thread(self._connect)
         function = functions[self._function]
-        for _ in range(self._event.max_concurrency or POLLERS):
-            self._tasks.append(asyncio.create_task(self._poll(client, url, function)))
+        for _ in range(self._pollers):
+            task = asyncio.create_task(self._poll(client, url, function))
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
 
     async def stop(self) -> None:
         """Take no more messages; wait for the polls and batches that are under way."""
         self._stopping.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        self._threads.shutdown()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error("%s has ended: %s: %s", self.name, type(error).__name__, error)
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments))
 
     async def _poll(self, client: SQSClient, url: str, function: LocalFunction) -> None:
         pause_s = PAUSE_S
         while not self._stopping.is_set():
             try:
-                messages = await asyncio.to_thread(self._receive, client, url)
+                messages = await self._in_thread(self._receive, client, url)
                 if messages and self._stopping.is_set():
-                    await asyncio.to_thread(_release, client, url, messages, 0)
+                    await self._in_thread(_release, client, url, messages, 0)
                 elif messages:
                     await self._work(client, url, function, messages)
                 pause_s = PAUSE_S
@@ -102,7 +120,8 @@ class QueuePoller:
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than until the stop."""
-        await asyncio.wait({asyncio.ensure_future(self._stopping.wait())}, timeout=seconds)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     def _receive(self, client: SQSClient, url: str) -> list[MessageTypeDef]:
         answer = client.receive_message(
@@ -123,7 +142,7 @@ class QueuePoller:
             result = await function.invoke(payload)
         except LocalServiceError as error:
             _LOG.warning("%s: %s; its messages return in %d s", self.name, error, THROTTLED_S)
-            await asyncio.to_thread(_release, client, url, messages, THROTTLED_S)
+            await self._in_thread(_release, client, url, messages, THROTTLED_S)
             return
         if result.error_type is not None:
             _LOG.warning("%s: %s failed with %s", self.name, self._function, result.error_type)
@@ -134,7 +153,7 @@ class QueuePoller:
             _LOG.warning("%s: %d of %d messages failed", self.name, len(failed), len(ids))
         done = [message for message in messages if message["MessageId"] not in failed]
         if done:
-            await asyncio.to_thread(_delete, client, url, done)
+            await self._in_thread(_delete, client, url, done)
 
 
 def queue_pollers(service: Service, aws: AwsCompanion) -> tuple[QueuePoller, ...]:

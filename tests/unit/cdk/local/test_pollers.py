@@ -168,6 +168,13 @@ def test_messages_that_no_environment_was_free_for_return_soon(
         assert left(sqs, queue) == (0, 0)
 
 
+def test_a_poller_that_breaks_says_so(sqs: SQSClient, queue: str, caplog: pytest.LogCaptureFixture) -> None:
+    send(sqs, queue, "one")
+    poll(sqs, queue, lambda _: RuntimeError("a defect"))
+    assert "the poller of queue jobs has ended: RuntimeError: a defect" in caplog.text
+    assert left(sqs, queue) == (0, 1)
+
+
 def test_batches_are_no_larger_than_asked_for(sqs: SQSClient, queue: str) -> None:
     send(sqs, queue, *(str(number) for number in range(7)))
     function = poll(sqs, queue, lambda _: b"null", batch_size=3)
