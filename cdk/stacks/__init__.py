@@ -1,0 +1,1 @@
+"""The CloudFormation stacks: what is deployed together. `cdk.constructs` says what each part looks like."""

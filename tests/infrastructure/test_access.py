@@ -1,0 +1,190 @@
+"""What each role may do, action by action and resource by resource; anything more than this fails."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.cloud import Template, text
+
+if TYPE_CHECKING:
+    from tests.infrastructure.conftest import Synth
+    from tests.support.cloud import Assembly
+
+Allowed = set[tuple[tuple[str, ...], tuple[str, ...]]]
+
+XRAY = (("xray:PutTelemetryRecords", "xray:PutTraceSegments"), ("*",))
+FUNCTION = "arn:<AWS::Partition>:lambda:<AWS::Region>:<AWS::AccountId>:function:trending-now-staging-"
+GROUP = "arn:<AWS::Partition>:codedeploy:<AWS::Region>:<AWS::AccountId>:deploymentgroup:<Rollouts>/"
+FILES = "arn:<AWS::Partition>:s3:::trending-now-staging-files-<AWS::AccountId>-<AWS::Region>"
+ITEMS = "<FnGetAttDataTableItems>"
+READ_ITEMS = ("dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:Query")
+WRITE_ITEMS = (
+    "dynamodb:BatchWriteItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+)
+
+
+def logs(group: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return ("logs:CreateLogStream", "logs:PutLogEvents"), (f"<{group}.Arn>",)
+
+
+def codedeploy(name: str, *, hooks: bool = True) -> Allowed:
+    allowed: Allowed = {
+        (("cloudwatch:DescribeAlarms",), ("*",)),
+        (
+            ("lambda:GetAlias", "lambda:GetProvisionedConcurrencyConfig", "lambda:UpdateAlias"),
+            (f"{FUNCTION}{name}", f"{FUNCTION}{name}:live"),
+        ),
+    }
+    if hooks:
+        allowed.add((("lambda:InvokeFunction",), (f"{FUNCTION}{name}-after", f"{FUNCTION}{name}-before")))
+    return allowed
+
+
+def hook(name: str, moment: str, target: str) -> Allowed:
+    return {
+        XRAY,
+        logs(f"{name}Rollout{moment}Logs"),
+        (("lambda:InvokeFunction",), (target,)),
+        (("codedeploy:PutLifecycleEventHookExecutionStatus",), (f"{GROUP}<{name}RolloutGroup>",)),
+    }
+
+
+ROLES: dict[str, Allowed] = {
+    "ClassificationRole": {XRAY, logs("ClassificationLogs")},
+    "UploadsRole": {
+        XRAY,
+        logs("UploadsLogs"),
+        (
+            ("s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"),
+            (f"{FILES}/*",),
+        ),
+        (("s3:ListBucket",), (FILES,)),
+        (
+            (
+                "sqs:ChangeMessageVisibility",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:ReceiveMessage",
+            ),
+            ("<FnGetAttDataQueueIncoming>",),
+        ),
+    },
+    "EnrichmentRole": {
+        XRAY,
+        logs("EnrichmentLogs"),
+        (WRITE_ITEMS, (ITEMS,)),
+        (("lambda:InvokeFunction",), (f"{FUNCTION}classification:live",)),
+        (("secretsmanager:GetSecretValue",), ("<RefDataSecretGemini>",)),
+        (("sqs:SendMessage",), ("<FnGetAttDataQueueJobs>",)),
+    },
+    "TrendingRole": {
+        XRAY,
+        logs("TrendingLogs"),
+        (("sqs:SendMessage",), ("<TrendingDeadLetters.Arn>",)),
+        (READ_ITEMS, (ITEMS, f"{ITEMS}/index/day", f"{ITEMS}/index/tag")),
+    },
+    "TrendingTimerNightlyRole": {(("lambda:InvokeFunction",), ("<TrendingLive>",))},
+    "ClassificationRolloutRole": codedeploy("classification"),
+    "ClassificationRolloutBeforeRole": hook(
+        "Classification", "Before", "<ClassificationFunctionCurrentVersion>"
+    ),
+    "ClassificationRolloutAfterRole": hook("Classification", "After", f"{FUNCTION}classification:live"),
+    "UploadsRolloutRole": codedeploy("uploads", hooks=False),
+    "TrendingRolloutRole": codedeploy("trending"),
+    "TrendingRolloutBeforeRole": hook("Trending", "Before", "<TrendingFunctionCurrentVersion>"),
+    "TrendingRolloutAfterRole": hook("Trending", "After", f"{FUNCTION}trending:live"),
+}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def allowed(template: Template, role: str) -> Allowed:
+    found: Allowed = set()
+    for statement in template.statements(role):
+        assert statement["Effect"] == "Allow"
+        found.add(
+            (
+                tuple(sorted(listed(statement["Action"]))),
+                tuple(sorted(text(resource) for resource in listed(statement["Resource"]))),
+            )
+        )
+    return found
+
+
+def test_each_role_may_do_this_and_nothing_else(every_feature: Assembly) -> None:
+    template = every_feature.template("service")
+    found = {role[:-8]: allowed(template, role) for role in template.of_type("AWS::IAM::Role")}
+    assert found == ROLES
+
+
+@pytest.mark.parametrize("stage", ["production", "dev"])
+def test_the_real_roles_hold_no_wildcard_but_those_that_aws_asks_for(synth: Synth, stage: str) -> None:
+    without_resource = {"xray:PutTelemetryRecords", "xray:PutTraceSegments", "cloudwatch:DescribeAlarms"}
+    for template in synth(stage).stacks():
+        for role, resource in template.of_type("AWS::IAM::Role").items():
+            assert "ManagedPolicyArns" not in resource["Properties"], role
+            if template.name.startswith("trending-now-account"):
+                continue
+            for actions, resources in allowed(template, role):
+                assert not any("*" in action for action in actions), role
+                if all(action.startswith("s3:") for action in actions):
+                    # The objects of one bucket, whose keys are made by those who upload.
+                    assert all(
+                        re.fullmatch(r"arn:<AWS::Partition>:s3:::[^*]+(/\*)?", r) for r in resources
+                    ), role
+                elif any("*" in name for name in resources):
+                    assert set(actions) <= without_resource, (role, actions, resources)
+
+
+def test_github_may_deploy_from_one_environment_of_one_repository(production: Assembly) -> None:
+    template = production.template("delivery")
+    name, role = template.one("AWS::IAM::Role")
+    assert role["Properties"]["RoleName"] == "trending-now-production-deploy"
+    (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    issuer = "token.actions.githubusercontent.com"
+    assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
+    assert text(trust["Principal"]["Federated"]) == (
+        f"arn:<AWS::Partition>:iam::<AWS::AccountId>:oidc-provider/{issuer}"
+    )
+    assert trust["Condition"] == {
+        "StringEquals": {
+            f"{issuer}:aud": "sts.amazonaws.com",
+            f"{issuer}:sub": "repo:acme/trending-now:environment:production",
+        }
+    }
+    kinds = ("deploy", "file-publishing", "image-publishing", "lookup")
+    arn = (
+        "arn:<AWS::Partition>:iam::<AWS::AccountId>:role/cdk-hnb659fds-{}-role-<AWS::AccountId>-<AWS::Region>"
+    )
+    assert allowed(template, name) == {(("sts:AssumeRole",), tuple(arn.format(kind) for kind in kinds))}
+
+
+def test_a_queue_takes_messages_from_its_bucket_only_and_over_tls(every_feature: Assembly) -> None:
+    template = every_feature.template("data")
+    statements = [
+        statement
+        for policy in template.of_type("AWS::SQS::QueuePolicy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+    (notify,) = [statement for statement in statements if statement.get("Sid") == "NewObjects"]
+    assert notify["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert notify["Action"] == "sqs:SendMessage"
+    assert text(notify["Condition"]["ArnEquals"]["aws:SourceArn"]) == (
+        "arn:<AWS::Partition>:s3:::trending-now-staging-files-<AWS::AccountId>-<AWS::Region>"
+    )
+    insecure = [statement for statement in statements if statement["Effect"] == "Deny"]
+    assert len(insecure) == len(template.of_type("AWS::SQS::Queue"))
+    assert all(
+        statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        and statement["Action"] == "sqs:*"
+        for statement in insecure
+    )
