@@ -27,5 +27,12 @@ if __name__ == "__main__":
     end_with(sys.stdin.fileno())
 
     from ministack.app import main
+    from ministack.services import dynamodb
 
+    from cdk.local.emulator_index import keep_order
+
+    if not keep_order(dynamodb):
+        sys.stderr.write(
+            "this ministack keeps its indexes another way: large rankings are read slowly here\n"
+        )
     main()

@@ -7,11 +7,14 @@ five pages are read in turn from both tables, so that whatever else the machine 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import statistics
 import sys
 import tempfile
 import time
+import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,7 +47,8 @@ def pages(app: App) -> list[float]:
         event["queryStringParameters"] = query
         event["multiValueQueryStringParameters"] = {name: [value] for name, value in query.items()}
         started = time.perf_counter()
-        answer = read(handle(app, event, Context()))  # type: ignore[arg-type]  # as much of a context as is read
+        with redirect_stdout(io.StringIO()):  # log lines and metrics
+            answer = read(handle(app, event, Context()))  # type: ignore[arg-type]  # as much of a context as is read
         taken.append((time.perf_counter() - started) * 1000)
         if answer.status != 200 or len(answer.body["entries"]) != LIMIT:
             message = f"a page went wrong: {answer.text[:300]}"
@@ -88,9 +92,9 @@ def main() -> None:
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "POWERTOOLS_METRICS_DISABLED": "true",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
     }
+    warnings.simplefilter("ignore")  # Powertools' about metrics flushed by a request before
     with (
         tempfile.TemporaryDirectory() as folder,
         Emulator(Path(folder)) as emulator,

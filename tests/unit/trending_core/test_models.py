@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -37,10 +37,10 @@ def test_any_changed_text_is_other_content(change: dict[str, Any]) -> None:
 
 
 def test_a_draft_without_an_id_gets_the_same_one_each_time() -> None:
-    first, again = (draft("", title="Made once") for _ in range(2))
+    first, again = (Draft(title="Made once", plot="So.") for _ in range(2))
     assert first.item_id == again.item_id
     assert first.item_id.startswith("it-")
-    assert draft("", title="Made twice").item_id != first.item_id
+    assert Draft(title="Made twice", plot="So.").item_id != first.item_id
     assert Draft.model_validate_json(first.model_dump_json()) == first
 
 
@@ -88,6 +88,8 @@ def test_an_enrichment_outside_its_schema_is_refused(change: dict[str, Any]) -> 
         Enrichment(**fields)
 
 
+@example(text="0:_0")
+@example(text="\u0390\u1e9e x")
 @given(text=st.text())
 def test_a_normal_tag_stays_as_it_is(text: str) -> None:
     normal = normalise_tag(text)

@@ -40,7 +40,7 @@ YEARS_AHEAD: Final = 1
 """How far in the future a release year may lie: announced titles carry the next year."""
 
 _ITEM_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-_NOT_TAG = re.compile(r"[^\w]+|_+")
+_NOT_TAG = re.compile(r"[\W_]+")
 
 ItemId = Annotated[
     str,
@@ -54,7 +54,7 @@ def normalise_tag(text: str) -> str | None:
 
     Returns None where nothing is left, so that a caller who makes tags can drop it.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return _NOT_TAG.sub("-", folded).strip("-")[:MAX_TAG].rstrip("-") or None
 
 

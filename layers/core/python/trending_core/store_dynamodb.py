@@ -120,8 +120,11 @@ class DynamoItemStore:
         keys: list[Any] = [item_key(item_id, META) for item_id in dict.fromkeys(item_ids)]
         items: dict[str, Item] = {}
         while keys:
+            # Consistent: an index can be ahead of an eventually consistent read, and show a row without its item.
             with answering():
-                answer = self._client.batch_get_item(RequestItems={self._table: {"Keys": keys}})
+                answer = self._client.batch_get_item(
+                    RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}}
+                )
             for row in answer["Responses"].get(self._table, []):
                 item = read_item(row)
                 items[item.item_id] = item

@@ -37,7 +37,11 @@ class ItemGenre(BaseModel):
     """One genre of an item."""
 
     label: str = Field(json_schema_extra={"enum": list(GENRES)})
-    probability: float = Field(ge=0, le=1, description="Calibrated.")
+    probability: float = Field(
+        ge=0,
+        le=1,
+        description="Calibrated by the classification function, or as the language model stated it.",
+    )
 
 
 class StoredItem(BaseModel):

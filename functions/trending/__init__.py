@@ -1,0 +1,1 @@
+"""Stored items, what happens to them, and what is trending."""
