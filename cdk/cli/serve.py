@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cdk.cli.lines import readable
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cdk.local.companions import Companion, EventSource
     from cdk.local.service import LocalService, ServeOptions
     from cdk.service import Service
@@ -41,6 +45,9 @@ def serve(
     invoke_port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Port of the Lambda API for boto3; 0 for a free one.")
     ] = 0,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show the functions' log and metrics lines whole.")
+    ] = False,
 ) -> None:
     """Run the whole service on this machine.
 
@@ -59,10 +66,12 @@ def serve(
         fresh=fresh,
         api_keys=tuple(api_key or ()),
     )
-    asyncio.run(run(service("local"), options))
+    asyncio.run(run(service("local"), options, write_line if verbose else write_short_line))
 
 
-async def run(spec: Service, options: ServeOptions) -> None:
+async def run(
+    spec: Service, options: ServeOptions, on_line: Callable[[str, str], None] | None = None
+) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP.
 
     Raises
@@ -74,7 +83,9 @@ async def run(spec: Service, options: ServeOptions) -> None:
 
     _log_to_stderr()
     beside = companions(spec, options)
-    service = LocalService(spec, options, write_line, companions=beside, sources=sources(spec, beside))
+    service = LocalService(
+        spec, options, on_line or write_line, companions=beside, sources=sources(spec, beside)
+    )
     asked_to_stop = asyncio.Event()
 
     def on_signal() -> None:
@@ -142,6 +153,13 @@ def announce(service: LocalService, spec: Service) -> None:
 def write_line(prefix: str, line: str) -> None:
     """Write a function's line to stderr."""
     typer.echo(f"[{prefix}] {line}", err=True)
+
+
+def write_short_line(prefix: str, line: str) -> None:
+    """Write what is worth reading of a function's line to stderr."""
+    shown = readable(line)
+    if shown is not None:
+        write_line(prefix, shown)
 
 
 def _log_to_stderr() -> None:
