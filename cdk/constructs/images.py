@@ -25,6 +25,9 @@ NEVER: Final = ("**/__pycache__", "**/*.pyc", "**/.*", "**/*.egg-info", "**/repo
 SHARED_FILES: Final = ("functions/openapi.json",)
 """Files outside its folder that an image holds where its Dockerfile says so."""
 
+MODEL_ARGUMENTS: Final = {"genre-bert": "MODEL", "genre-xgboost": "XGBOOST_MODEL"}
+"""The Dockerfiles' build argument for the folder of each model's champion."""
+
 _PLATFORMS: Final = {
     "x86_64": (lambda_.Architecture.X86_64, ecr_assets.Platform.LINUX_AMD64),
     "arm64": (lambda_.Architecture.ARM_64, ecr_assets.Platform.LINUX_ARM64),
@@ -73,7 +76,7 @@ def allowed_paths(function: Function, root: Path) -> tuple[str, ...]:
 
 def image_code(function: Function, root: Path) -> lambda_.DockerImageCode:
     """Describe the image of ``function``; nothing is built at synth."""
-    models = champion_folders(function, root)
+    folders = champion_folders(function, root)
     return lambda_.DockerImageCode.from_image_asset(
         str(root),
         file=f"{function.image}/Dockerfile",
@@ -82,5 +85,6 @@ def image_code(function: Function, root: Path) -> lambda_.DockerImageCode:
         platform=_PLATFORMS[function.architecture][1],
         exclude=ignore_patterns(allowed_paths(function, root)),
         ignore_mode=cdk.IgnoreMode.DOCKER,
-        build_args={"MODEL": models[0]} if models else None,
+        build_args=dict(zip((MODEL_ARGUMENTS[name] for name in function.models), folders, strict=True))
+        or None,
     )

@@ -14,12 +14,13 @@ import numpy as np
 
 from functions.classification.contract import DECIMALS
 from functions.classification.schemas import Genre, ModelInfo
-from genre_model import GENRES, Document, GenreModel, threads_for_memory
+from genre_model import GENRES, Document, GenreModel, Manifest, threads_for_memory
 from trending_core.errors import FieldError, InvalidInput
 from trending_core.telemetry import MetricUnit, get_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -54,6 +55,44 @@ class Classification:
     model: ModelInfo
 
 
+class DeferredModel:
+    """A model that most requests do not ask for: checked at init by its manifest, loaded by its first request.
+
+    Parameters
+    ----------
+    folder : Path
+        The artifact folder.
+    threads : int
+        Compute threads.
+
+    Raises
+    ------
+    genre_model.ArtifactError
+        If the folder holds no valid manifest.
+    """
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        manifest = Manifest.load(folder)
+        self.name = manifest.name
+        self.version = manifest.version
+        self.thresholds = np.array(manifest.thresholds, np.float32)
+        self._folder = folder
+        self._threads = threads
+        self._loaded: GenreModel | None = None
+
+    def predict(self, documents: Sequence[Document]) -> npt.NDArray[np.float32]:
+        """Give float32 ``[documents, 18]``, loading the model first where that has not happened.
+
+        Raises
+        ------
+        genre_model.ArtifactError
+            If a file of the artifact is damaged.
+        """
+        if self._loaded is None:
+            self._loaded = GenreModel.load(self._folder, threads=self._threads)
+        return self._loaded.predict(documents)
+
+
 class Classifier:
     """The models of a deployment, by the name a caller asks for.
 
@@ -68,7 +107,7 @@ class Classifier:
 
     @classmethod
     def load(cls, settings: Settings) -> Self:
-        """Load every model that the settings name, and run each once.
+        """Load the default model and run it once; the other waits for its first request.
 
         The first run of a network allocates its memory; here, during init, nobody waits for it.
 
@@ -82,9 +121,8 @@ class Classifier:
             "bert": GenreModel.load(settings.genre_model_dir, threads=threads)
         }
         if settings.genre_xgboost_model_dir is not None:
-            models["xgboost"] = GenreModel.load(settings.genre_xgboost_model_dir, threads=threads)
-        for model in models.values():
-            model.predict([Document("A short text that opens the session.")])
+            models["xgboost"] = DeferredModel(settings.genre_xgboost_model_dir, threads)
+        models["bert"].predict([Document("A short text that opens the session.")])
         return cls(models)
 
     @property

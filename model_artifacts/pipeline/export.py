@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from genre_model.labels import GENRES
+from genre_model.runtime import onnxruntime
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import replacing, sha256, write_json
 from model_artifacts.pipeline.network import HEADS, LAYER_NORM_EPSILON, GenreNetwork

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import onnx
-import onnxruntime
 import xgboost
 from onnx import TensorProto, helper
 
 from genre_model.bag import dense_bags
 from genre_model.labels import GENRES
+from genre_model.runtime import onnxruntime
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.examples import Examples
 from model_artifacts.pipeline.files import replacing, sha256, write_json

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import onnx
 from onnx import numpy_helper
-from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.export import FP32_NAME
@@ -106,6 +105,9 @@ def quantize(*, exported: Path, out: Path, recipe: QuantizeRecipe) -> None:
     StepError
         If the exported model is missing, or the result could saturate.
     """
+    # Not at the top: `genre_model.runtime`, which `export` imports, has to silence the library first.
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
+
     source = exported / FP32_NAME
     if not source.is_file():
         message = f"{source} is missing: run the step `export`"

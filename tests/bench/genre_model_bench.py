@@ -96,9 +96,9 @@ def run_ms(call: Callable[[], object]) -> float:
 
 def warm(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
     """Compare one run of the network at several lengths, tokenization left out on both sides."""
-    import onnxruntime  # noqa: PLC0415
     import torch  # noqa: PLC0415
 
+    from genre_model.runtime import onnxruntime  # noqa: PLC0415
     from model_artifacts.pipeline.network import GenreNetwork  # noqa: PLC0415
 
     torch.set_num_threads(1)
@@ -123,7 +123,7 @@ def warm(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
 
 def batches(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
     """Time a window alone and in batches: the table of docs/adr/0002. ms per window, median."""
-    import onnxruntime  # noqa: PLC0415
+    from genre_model.runtime import onnxruntime  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

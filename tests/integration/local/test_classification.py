@@ -83,10 +83,12 @@ def test_a_missing_registry_stops_the_start_with_a_sentence(tmp_path: Path) -> N
 
 def test_a_corrupt_artifact_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
     artifacts = tmp_path / "model_artifacts"
-    (artifacts / "genre-bert" / "9.9.9").mkdir(parents=True)
-    (artifacts / "genre-bert" / "9.9.9" / "manifest.json").write_text("{")
     entry = {"versions": {"9.9.9": {}}, "aliases": {"champion": "9.9.9"}}
-    (artifacts / "registry.json").write_text(json.dumps({"models": {"genre-bert": entry}}))
+    for model in CLASSIFICATION.models:
+        (artifacts / model / "9.9.9").mkdir(parents=True)
+        (artifacts / model / "9.9.9" / "manifest.json").write_text("{")
+    models = dict.fromkeys(CLASSIFICATION.models, entry)
+    (artifacts / "registry.json").write_text(json.dumps({"models": models}))
     with (
         pytest.raises(
             ServeError, match=r"function classification:1 failed to initialise: \w+: .*manifest\.json"
@@ -94,3 +96,11 @@ def test_a_corrupt_artifact_stops_the_start_with_a_sentence(tmp_path: Path) -> N
         serving(a_service(CLASSIFICATION), tmp_path / "data", root=tmp_path),
     ):
         pytest.fail("it started")
+
+
+def test_the_tree_model_answers_when_it_is_asked_for(running: Running) -> None:
+    text = "A sheriff and his deputies track an outlaw's gang across the ranches to a saloon on the frontier."
+    body = {"text": text, "model": "xgboost", "top_k": 1}
+    answer = httpx.post(f"{running.url}/classify", json=body).json()
+    assert answer["model"]["name"] == "genre-xgboost"
+    assert answer["genres"][0]["label"] == "Western"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import pytest
 from hypothesis import given
@@ -16,11 +16,14 @@ from trending_core.decay import DAY, MAX_NUMBER, TIE_GRID, WEEK
 from trending_core.errors import InvalidInput
 from trending_core.ranking import ALL, Place, genre, tag
 
+EXACT = Context(prec=40)
+"""The default of 28 digits would round the largest numbers beyond what is ever stored."""
+
 places = st.builds(
     Place,
     item_id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", fullmatch=True),
     epoch=st.integers(0, 10_000),
-    number=st.integers(0, 10**38 - 1).map(lambda units: Decimal(units).scaleb(TIE_GRID.adjusted())),
+    number=st.integers(0, 10**38 - 1).map(lambda units: Decimal(units).scaleb(TIE_GRID.adjusted(), context=EXACT)),
 )
 PLACE = Place("salt-road", 643, Decimal("12.5"))
 

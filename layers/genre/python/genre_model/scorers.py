@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
-import onnxruntime
 
 from genre_model.bag import dense_bags
 from genre_model.batching import batches_by_length, pad
@@ -16,6 +15,7 @@ from genre_model.encoding import Encoder
 from genre_model.errors import ArtifactError
 from genre_model.labels import GENRES
 from genre_model.manifest import BagInput, WindowInput
+from genre_model.runtime import onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -159,3 +159,22 @@ def test_a_folder_without_an_artifact_stops_the_init(tmp_path: Path, monkeypatch
     monkeypatch.setenv("GENRE_MODEL_DIR", str(tmp_path))
     with pytest.raises(ArtifactError, match=r"manifest\.json"):
         Classifier.load(Settings())
+
+
+def test_the_second_model_is_loaded_by_its_first_request_and_only_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_tiny_artifact(tmp_path / "b")
+    monkeypatch.setenv("GENRE_MODEL_DIR", str(write_tiny_artifact(tmp_path / "a")))
+    monkeypatch.setenv("GENRE_XGBOOST_MODEL_DIR", str(folder))
+    network = (folder / "model.onnx").read_bytes()
+    (folder / "model.onnx").write_bytes(b"not there yet")
+    classifier = Classifier.load(Settings())
+
+    with pytest.raises(ArtifactError, match=r"model\.onnx"):
+        classifier.classify([Document("x")], top_k=1, model="xgboost")
+    (folder / "model.onnx").write_bytes(network)
+    first = classifier.classify([Document("word1 word2")], top_k=18, model="xgboost")
+    (folder / "model.onnx").unlink()
+
+    assert classifier.classify([Document("word1 word2")], top_k=18, model="xgboost") == first
