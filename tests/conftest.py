@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cdk.local.emulator import Emulator
-
 from genre_model import GenreModel
 from model_artifacts.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+# Started in the background of a script, this process ignores Ctrl-C, and so would every child that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from cdk.app import ROOT
 from cdk.node import use_bundled_node
 from cdk.service import service
-from tests.support.cloud import MODEL, project
+from tests.support.cloud import MODEL, OTHER_MODEL, project
 from tests.support.every_feature import SERVICE
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def write(path: str) -> Callable[[Path], None]:
         ("functions/enrichment/prompts/v2.txt", {"enrichment"}),
         ("functions/classification/Dockerfile", {"classification"}),
         (f"{MODEL}/manifest.json", {"classification"}),
+        (f"{OTHER_MODEL}/manifest.json", {"classification"}),
         ("layers/genre/python/module.py", {"classification"}),
         ("layers/core/python/module.py", {"classification", "enrichment", "trending"}),
         ("functions/hooks/golden/trending.json", {"hooks"}),
@@ -109,7 +110,7 @@ def test_an_image_is_built_from_files_that_count_towards_its_hash(function: obje
     ]
     assert sources
     for source in sources:
-        if source.startswith("${MODEL}"):
+        if source.startswith(("${MODEL}", "${XGBOOST_MODEL}")):
             assert function.models
             continue
         assert any(source.rstrip("/") == path or source.startswith(f"{path}/") for path in allowed), source

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from cdk.service import Service
 
 Resource = dict[str, Any]
-MODEL = "model_artifacts/genre-bert/0.1.0"
+MODELS = ("genre-bert", "genre-xgboost")
+MODEL, OTHER_MODEL = (f"model_artifacts/{name}/0.1.0" for name in MODELS)
 
 
 def project(root: Path) -> Path:
@@ -40,10 +41,12 @@ def project(root: Path) -> Path:
     for layer in ("core", "genre"):
         (root / "layers" / layer / "python").mkdir(parents=True)
         (root / "layers" / layer / "python" / "module.py").write_text(f"# {layer}\n")
-    (root / MODEL).mkdir(parents=True)
-    (root / MODEL / "manifest.json").write_text("{}")
+    for folder in (MODEL, OTHER_MODEL):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "manifest.json").write_text("{}")
     versions: dict[str, Any] = {"0.1.0": {"files": {}, "lineage": {}, "metrics": {}}}
-    registry = {"models": {"genre-bert": {"aliases": {"champion": "0.1.0"}, "versions": versions}}}
+    entry = {"aliases": {"champion": "0.1.0"}, "versions": versions}
+    registry = {"models": dict.fromkeys(MODELS, entry)}
     (root / "model_artifacts" / "registry.json").write_text(json.dumps(registry))
     return root
 
