@@ -3,7 +3,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from functions.classification.contract import is_visible
@@ -35,6 +35,8 @@ def read(content: str | bytes) -> list[Row | RowError]:
 def test_what_the_standard_library_writes_comes_back(
     records: list[tuple[str, str, str]], delimiter: str, line_end: str, quoting: Any
 ) -> None:
+    # An unquoted CR before LF is a line end to every reader, so a last field that ends with one cannot come back.
+    assume(line_end != "\n" or not any(own_id.endswith("\r") for _, _, own_id in records))
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, delimiter=delimiter, lineterminator=line_end, quoting=quoting)
     writer.writerow(["title", "text", "id"])
