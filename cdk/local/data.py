@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LOCK: Final = ".trending-now"
 _RUNNING: Final = "service.json"
+_ROLLOUTS: Final = "rollouts"
 
 
 class DataFolder:
@@ -36,6 +37,10 @@ class DataFolder:
     def logs(self) -> Path:
         """The folder for logs that are too long to print."""
         return self.path / "logs"
+
+    def rollout_state(self, function: str) -> Path:
+        """Give the file for the state of a function's rollouts."""
+        return self.path / _ROLLOUTS / f"{function}.json"
 
     def open(self, *, fresh: bool) -> None:
         """Lock the folder; with ``fresh`` delete what an earlier run left in it.
@@ -67,7 +72,11 @@ class DataFolder:
         """Write where the service runs, for other commands; gone again when it ends."""
         target = self.path / _RUNNING
         temporary = target.with_suffix(".tmp")
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        # It holds the key to the control API: for this user only.
+        with os.fdopen(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(json.dumps(record, indent=2) + "\n")
         temporary.replace(target)
 
     def close(self) -> None:

@@ -52,8 +52,9 @@ class State(StrEnum):
 class Environment:
     """One execution environment of a version.
 
-    Workflow: `start` until idle; `invoke` one event at a time; after its answer the environment is not idle before the
-    runtime client asks for the next event, which calls ``on_idle``; when the process ends, ``on_gone`` is called, once.
+    Workflow: `start`, which leaves it reserved for the caller; `invoke` one event at a time, or `release`; after its answer
+    it is not idle before the runtime client asks for the next event, which calls ``on_idle``; when the process ends,
+    ``on_gone`` is called, once.
 
     Parameters
     ----------
@@ -93,6 +94,12 @@ class Environment:
         self._init_lines: list[str] = []
         self._killed_at_mb: float | None = None
         self._overdue: asyncio.TimerHandle | None = None
+        self._polls = 0
+
+    @property
+    def outgrew_memory(self) -> bool:
+        """Whether it was ended because it exceeded the memory setting."""
+        return self._killed_at_mb is not None
 
     @property
     def pid(self) -> int:
@@ -100,7 +107,7 @@ class Environment:
         return self._process.pid
 
     async def start(self, limit_s: float) -> None:
-        """Start the process and wait until its handler is loaded.
+        """Start the process and wait until its handler is loaded; the caller has it reserved then.
 
         Parameters
         ----------
@@ -125,6 +132,9 @@ class Environment:
         except OSError as error:
             await self.stop()
             raise InitError(self.version.label, "Runtime.InvalidEntrypoint", str(error)) from error
+        except BaseException:
+            await self.stop()
+            raise
         self._process.exited.add_done_callback(lambda _: self._gone())
         self._memory = asyncio.create_task(self._watch_memory())
         waited: set[asyncio.Future[Any]] = {self._ready, self._api.init_error, self._process.exited}
@@ -156,6 +166,7 @@ class Environment:
         timeout_s = self.version.timeout_s
         outcome = self._api.dispatch(invocation, int((time.time() + timeout_s) * 1000))
         self.state = State.BUSY
+        polls = self._polls
         begin = self._loop.time()
         init_ms, self._init_ms = self._init_ms, None
         tail = self._tail = deque()
@@ -167,7 +178,7 @@ class Environment:
         duration_ms = (self._loop.time() - begin) * 1000
         if outcome.done():
             answer = outcome.result()
-            if self.state is State.BUSY:
+            if self._polls == polls and self.state is State.BUSY:
                 # What runs on after the answer still counts against the timeout.
                 self._overdue = self._loop.call_later(
                     max(0.0, timeout_s - duration_ms / 1000), self._process.kill
@@ -220,9 +231,12 @@ class Environment:
         if self._overdue is not None:
             self._overdue.cancel()
             self._overdue = None
+        self._polls += 1
         was, self.state = self.state, State.IDLE
         self.idle_since = self._loop.time()
         if was is State.STARTING:
+            # Whoever started it has it first; it must not look free before that.
+            self.state = State.BUSY
             if not self._ready.done():
                 self._ready.set_result(None)
             for line in self._init_lines:

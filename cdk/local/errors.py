@@ -6,7 +6,9 @@ LocalServiceError
 ├── EnvironmentGoneError an environment died before it took the invocation: safe to give it to another
 ├── ThrottledError       no environment is free and the queue is full, or the wait was too long (429)
 ├── PayloadTooLargeError a request or an event exceeds a payload limit (413)
-└── UnknownTargetError   there is no such function, version or alias (404)
+├── UnknownTargetError   there is no such function, version or alias (404)
+└── RolloutError         a rollout cannot begin as asked (422)
+    └── RolloutConflictError  it cannot now: another is under way, or there is nothing to go back to (409)
 
 Errors *of* a function (it raised, timed out, died) are no exceptions here: they are an `InvocationResult`.
 """
@@ -57,3 +59,11 @@ class PayloadTooLargeError(LocalServiceError):
 
 class UnknownTargetError(LocalServiceError):
     """There is no such function, version or alias."""
+
+
+class RolloutError(LocalServiceError):
+    """A rollout cannot be made of what was asked for."""
+
+
+class RolloutConflictError(RolloutError):
+    """What was asked for does not fit where the function's rollouts stand."""

@@ -78,17 +78,24 @@ class LocalFunction:
         Makes the pool of a version.
     generator : random.Random
         Draws the version of each request by the alias' weights.
+    published : int
+        The highest version number that was given before.
     """
 
     def __init__(
-        self, name: str, make_pool: Callable[[Version], Pool], generator: random.Random | None = None
+        self,
+        name: str,
+        make_pool: Callable[[Version], Pool],
+        generator: random.Random | None = None,
+        *,
+        published: int = 0,
     ) -> None:
         self.name = name
         self.alias: Alias | None = None
         self._make_pool = make_pool
         self._generator = generator or random.Random()  # noqa: S311 -- spreads load, guards nothing
         self._pools: dict[str, Pool] = {}
-        self._published = 0
+        self._published = published
 
     @property
     def versions(self) -> Mapping[str, Pool]:
@@ -100,16 +107,27 @@ class LocalFunction:
         self._published += 1
         return str(self._published)
 
-    async def publish(self, version: Version) -> Pool:
+    async def publish(self, version: Version, *, warm: bool = False) -> Pool:
         """Bring a version up beside the others; it gets no request from the alias yet.
+
+        Parameters
+        ----------
+        warm : bool
+            Bring up one environment also where none is provisioned.
 
         Raises
         ------
         InitError
-            If a provisioned environment does not come up; the version is not published then.
+            If an environment does not come up; the version is not published then.
         """
         pool = self._make_pool(version)
         await pool.start()
+        if warm:
+            try:
+                await pool.warm()
+            except BaseException:
+                await pool.stop()
+                raise
         self._pools[version.number] = pool
         return pool
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,9 @@ EXIT_ERROR: Final = "Runtime.ExitError"
 OUT_OF_MEMORY: Final = "Runtime.OutOfMemory"
 TIMED_OUT: Final = "Sandbox.Timedout"
 RESPONSE_TOO_LARGE: Final = "Function.ResponseSizeTooLarge"
+
+_SERVER_ERROR: Final = re.compile(rb'(?<!\\)"statusCode":\s*5\d\d\b')
+"""A proxy response's status; inside its body, which is a JSON text in a JSON text, every quote is escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,11 @@ class InvocationResult:
     init_ms: float | None = None
     provisioned: bool = False
     log_tail: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the caller got nothing of use: the function raised, timed out or died, or its answer is a 5xx."""
+        return self.error_type is not None or _SERVER_ERROR.search(self.payload) is not None
 
 
 def error_payload(error_type: str, message: str) -> bytes:

@@ -28,7 +28,7 @@ class Snapshot:
     Parameters
     ----------
     invocations, errors : int
-        Executed invocations; those of them that raised, timed out or died, and starts that failed.
+        Executed invocations; those of them that raised, timed out, died or answered 5xx, and starts that failed.
     p50_ms, p99_ms : float or None
         Percentiles of the duration (nearest rank), in ms; None without invocations.
     """
@@ -51,6 +51,10 @@ class VersionMetrics:
     ----------
     invocations, errors, throttles, cold_starts : int
         Since the version was published; ``throttles`` are not invocations.
+    server_errors : int
+        Proxy responses with a 5xx status: no error to Lambda, but one to whoever asked.
+    memory_kills : int
+        Environments that were ended because they exceeded the memory setting.
     provisioned_invocations, spillover : int
         Invocations in provisioned environments, and those beyond them where there are any
         (``ProvisionedConcurrencySpilloverInvocations``).
@@ -59,6 +63,8 @@ class VersionMetrics:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.invocations = 0
         self.errors = 0
+        self.server_errors = 0
+        self.memory_kills = 0
         self.throttles = 0
         self.cold_starts = 0
         self.provisioned_invocations = 0
@@ -74,7 +80,9 @@ class VersionMetrics:
         has_provisioned : bool
             Whether the version has provisioned environments, so that another one means spill-over.
         """
-        self._count(result.duration_ms, failed=result.error_type is not None)
+        self._count(result.duration_ms, failed=result.failed)
+        self.errors += result.error_type is not None
+        self.server_errors += result.failed and result.error_type is None
         self.cold_starts += result.init_ms is not None and not result.provisioned
         self.provisioned_invocations += result.provisioned
         self.spillover += has_provisioned and not result.provisioned
@@ -82,17 +90,34 @@ class VersionMetrics:
     def record_failed_start(self, init_ms: float) -> None:
         """Count an invocation that found no environment because its start failed; ``init_ms`` went by."""
         self._count(init_ms, failed=True)
+        self.errors += 1
 
     def record_throttle(self) -> None:
         """Count a request that was turned away."""
         self.throttles += 1
 
-    def latest(self, period_s: float) -> Snapshot:
-        """Sum up the invocations that ended within the last ``period_s`` seconds."""
-        since = self._clock() - period_s
-        entries = []
+    def record_memory_kill(self) -> None:
+        """Count an environment that exceeded the memory setting."""
+        self.memory_kills += 1
+
+    def now(self) -> float:
+        """Give the moment, for the ``since`` of `latest`."""
+        return self._clock()
+
+    def latest(self, period_s: float, *, since: float = -math.inf, at_least: int = 0) -> Snapshot:
+        """Sum up the invocations that ended within the last ``period_s`` seconds.
+
+        Parameters
+        ----------
+        since : float
+            Leave out what ended before this moment (of `now`).
+        at_least : int
+            Reach back beyond the period, though not beyond ``since``, until there are so many.
+        """
+        begin = self._clock() - period_s
+        entries: list[tuple[float, float, bool]] = []
         for entry in reversed(self._recent):
-            if entry[0] < since:
+            if entry[0] < since or (entry[0] < begin and len(entries) >= at_least):
                 break
             entries.append(entry)
         durations = sorted(duration for _, duration, _ in entries)
@@ -101,7 +126,6 @@ class VersionMetrics:
 
     def _count(self, duration_ms: float, *, failed: bool) -> None:
         self.invocations += 1
-        self.errors += failed
         self._recent.append((self._clock(), duration_ms, failed))
 
 

@@ -52,7 +52,7 @@ _PLATFORM_ERRORS: Final = frozenset({TIMED_OUT, EXIT_ERROR, OUT_OF_MEMORY, RESPO
 class Pool:
     """Execution environments of one version.
 
-    Workflow: `start` brings up the provisioned ones; `invoke` as often as wanted; `drain` and `stop`.
+    Workflow: `start` brings up the provisioned ones, `warm` one where there are none of these; `invoke` as often as wanted; `drain` and `stop`.
 
     Parameters
     ----------
@@ -117,6 +117,17 @@ class Pool:
             await self.stop()
             raise
         self._spawn(self._give_up_idle())
+
+    async def warm(self) -> None:
+        """Make sure that one environment at least is up before requests come.
+
+        Raises
+        ------
+        InitError
+            If it does not come up.
+        """
+        if not self._environments:
+            await self._bring_up(self._add(provisioned=False), INIT_LIMIT_S)
 
     async def invoke(self, invocation: Invocation) -> InvocationResult:
         """Run an event in an environment, as soon as one is free.
@@ -293,6 +304,8 @@ class Pool:
 
     def _gone(self, environment: Environment) -> None:
         self._environments.discard(environment)
+        if environment.outgrew_memory:
+            self.metrics.record_memory_kill()
         ending = asyncio.get_running_loop().create_task(environment.stop())
         self._endings.add(ending)
         ending.add_done_callback(self._endings.discard)

@@ -64,7 +64,11 @@ class RuntimeApi:
 
     async def start(self) -> None:
         """Listen on a free loopback port; `address` is then ``host:port``."""
-        self._server = await asyncio.get_running_loop().create_server(self._web, "127.0.0.1", 0)
+        # In two steps: a `create_server` that is cancelled while it begins to serve would lose its socket.
+        self._server = await asyncio.get_running_loop().create_server(
+            self._web, "127.0.0.1", 0, start_serving=False
+        )
+        await self._server.start_serving()
         host, port = self._server.sockets[0].getsockname()
         self.address = f"{host}:{port}"
 

@@ -12,6 +12,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cdk.local.change import Change
+from cdk.local.control_api import ControlApi
 from cdk.local.data import DataFolder
 from cdk.local.errors import InitError, ServeError
 from cdk.local.event_queue import EventQueue
@@ -19,13 +21,16 @@ from cdk.local.function import Alias, Functions, LocalFunction
 from cdk.local.gateway import Gateway
 from cdk.local.invoke_api import InvokeApi
 from cdk.local.pool import Pool
+from cdk.local.rollouts import Rollouts
 from cdk.local.versions import grant_variables, handed_on_variables, make_version, model_variables
+from model_artifacts.registry import RegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from cdk.local.companions import Companion, EventSource
+    from cdk.local.version import Version
     from cdk.service import Function, Service
 
 _LOG: Final = logging.getLogger(__name__)
@@ -47,6 +52,8 @@ class ServeOptions:
         Delete what an earlier run kept.
     invoke_port : int
         Port of the Lambda API; 0 for a free one.
+    golden : Path or None
+        Folder with the golden requests of rollouts; None for those of the checkout.
     """
 
     root: Path
@@ -56,6 +63,7 @@ class ServeOptions:
     invoke_port: int = 0
     fresh: bool = False
     api_keys: tuple[str, ...] = ()
+    golden: Path | None = None
 
 
 class LocalService:
@@ -92,6 +100,12 @@ class LocalService:
         self._companions = companions
         self._sources = sources
         self._data = DataFolder(options.data)
+        self.rollouts = Rollouts(
+            state_path=self._data.rollout_state,
+            make_version=self._version,
+            golden=options.golden or options.root / "functions" / "hooks" / "golden",
+        )
+        self.control_api = ControlApi(self.rollouts)
         self._ended = AsyncExitStack()
 
     async def start(self) -> None:
@@ -112,6 +126,8 @@ class LocalService:
         self._ended.push_async_callback(self.gateway.server.stop, GRACE_S)
         self.invoke_api.server.bind("127.0.0.1", options.invoke_port)
         self._ended.push_async_callback(self.invoke_api.server.stop, GRACE_S)
+        self.control_api.server.bind("127.0.0.1", 0)
+        self._ended.push_async_callback(self.control_api.server.stop, GRACE_S)
         for companion in self._companions:
             self._ended.push_async_callback(companion.stop)
             await companion.start()
@@ -125,8 +141,17 @@ class LocalService:
         for source in self._sources:
             self._ended.push_async_callback(source.stop)
             await source.start(self.functions)
+        self._ended.push_async_callback(self.rollouts.stop)
+        await self.control_api.server.start()
+        self._ended.push_async_callback(self.control_api.server.stop, GRACE_S)
         self._data.announce(
-            {"pid": os.getpid(), "url": self.gateway.server.url, "invoke_url": self.invoke_api.server.url}
+            {
+                "pid": os.getpid(),
+                "url": self.gateway.server.url,
+                "invoke_url": self.invoke_api.server.url,
+                "control_url": self.control_api.server.url,
+                "control_token": self.control_api.token,
+            }
         )
 
     async def stop(self) -> None:
@@ -139,29 +164,49 @@ class LocalService:
             function.kill()
 
     async def _start_function(self, function: Function) -> None:
-        local = LocalFunction(function.name, lambda version: Pool(version, self._on_line))
+        state = self.rollouts.restore(function)
+        local = LocalFunction(
+            function.name, lambda version: Pool(version, self._on_line), published=state.published
+        )
+        number, change = state.live.number, state.live.change
+        try:
+            await local.publish(self._version(function, number, change))
+        except (InitError, RegistryError) as error:
+            if isinstance(error, RegistryError) and change == Change():
+                raise
+            raise self._explained(error, function, change) from error
+        local.point(Alias(number))
+        self.functions.add(local)
+        self.rollouts.add(function, local, state)
+        _LOG.info("function %s is up, version %s", function.name, number)
+
+    def _version(self, function: Function, number: str, change: Change) -> Version:
+        """Make a version of a function: its code, its models, and all that the service gives it."""
+        root = change.code or self._options.root
         variables = {
             "AWS_ENDPOINT_URL_LAMBDA": self.invoke_api.server.url,
-            **model_variables(function, self._options.root / "model_artifacts"),
+            **model_variables(function, root / "model_artifacts", change.models),
             **grant_variables(function, self._service),
             **handed_on_variables(function),
         }
         for companion in self._companions:
             variables |= companion.environment(function)
-        version = make_version(function, local.next_number(), root=self._options.root, variables=variables)
-        try:
-            await local.publish(version)
-        except InitError as error:
-            raise self._explained(error, function) from error
-        local.point(Alias(version.number))
-        self.functions.add(local)
-        _LOG.info("function %s is up, version %s", function.name, version.number)
+        variables |= change.environment
+        return make_version(function, number, root=root, variables=variables, description=change.description)
 
-    def _explained(self, error: InitError, function: Function) -> ServeError:
-        """Keep what the handler printed, such as a traceback, in a file, and name it."""
-        path = self._data.logs / f"{function.name}-init.log"
-        path.write_text("\n".join([*error.log, str(error), ""]), encoding="utf-8")
-        return ServeError(f"{error} (all it wrote is in {path})")
+    def _explained(self, error: InitError | RegistryError, function: Function, change: Change) -> ServeError:
+        """Keep what the handler printed, such as a traceback, in a file, and name it; say how a version came to be live."""
+        text = str(error)
+        if isinstance(error, InitError):
+            path = self._data.logs / f"{function.name}-init.log"
+            path.write_text("\n".join([*error.log, text, ""]), encoding="utf-8")
+            text += f" (all it wrote is in {path})"
+        if change != Change():
+            state = self._data.rollout_state(function.name)
+            text += (
+                f"; a rollout made {change.description} live here: delete {state} to start with the checkout"
+            )
+        return ServeError(text)
 
     async def _stop_accepting(self) -> None:
         await self.gateway.server.stop(GRACE_S)

@@ -35,6 +35,9 @@ class Rollout:
     previous_version : str or None
         The version number that keeps the remaining share; only with ``manual``, and needed there as soon as
         ``weight`` is below 1.
+    max_slowdown : float
+        How many times the median duration of the version beside it the new version's may reach, at least 1. Judged by
+        rollouts on this machine only: an alarm on AWS cannot name the version that a deployment will replace.
     golden : str or None
         Name of the golden requests (``functions/hooks/golden/<name>.json``) that a new version answers before
         traffic moves, and the alias after; None for a function that no golden request can reach.
@@ -45,6 +48,7 @@ class Rollout:
     interval_minutes: int = 5
     max_error_rate: float = 0.02
     max_p99_ms: float = 3_000
+    max_slowdown: float = 2.0
     weight: float | None = None
     previous_version: str | None = None
     golden: str | None = None
@@ -63,6 +67,10 @@ class Rollout:
             raise SpecError(message)
         if not 0 <= self.max_error_rate <= 1 or self.max_p99_ms <= 0:
             message = "rollout limits: max_error_rate is a share from 0 to 1, max_p99_ms above 0"
+            raise SpecError(message)
+
+        if not self.max_slowdown >= 1:
+            message = f"rollout limit: max_slowdown is a factor of at least 1, not {self.max_slowdown}"
             raise SpecError(message)
 
     def _check_manual(self) -> None:

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+from cdk.local.environment import Environment, State
 from cdk.local.errors import InitError
 from cdk.local.pool import Pool
 from tests.support.local import Lines, a_pool, a_version, alive, an_invocation, asynchronous, eventually_async
@@ -168,3 +169,40 @@ async def test_init_over_its_limit_starts_again_within_the_timeout(monkeypatch: 
         result = await pool.invoke(an_invocation())
         assert result.error_type == "Sandbox.Timedout"
         assert not pool.environments
+
+
+@asynchronous
+async def test_an_environment_that_came_up_looks_free_to_nobody_but_whoever_started_it() -> None:
+    freed: list[Environment] = []
+    environment = Environment(
+        a_version(), provisioned=False, on_idle=freed.append, on_gone=_ignore, on_line=_ignore
+    )
+    try:
+        await environment.start(30)
+        states = [environment.state]
+        environment.release()
+        states.append(environment.state)
+        assert states == [State.BUSY, State.IDLE]
+        assert freed == []
+    finally:
+        await environment.stop()
+
+
+@asynchronous
+async def test_a_start_that_is_given_up_at_any_moment_leaves_nothing() -> None:
+    for pause in range(12):
+        environment = Environment(
+            a_version(), provisioned=False, on_idle=_ignore, on_gone=_ignore, on_line=_ignore
+        )
+        starting = asyncio.create_task(environment.start(30))
+        for _ in range(pause):
+            await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert environment._api._server is None
+        assert not (environment.pid and alive(environment.pid))
+
+
+def _ignore(_: object) -> None:
+    pass

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-from cdk.local.errors import ServeError, ThrottledError, UnknownTargetError
+from cdk.local.environment import State
+from cdk.local.errors import InitError, ServeError, ThrottledError, UnknownTargetError
 from cdk.local.function import Alias, LocalFunction
 from cdk.local.pool import Pool
 from tests.support.local import Lines, a_pool, a_version, alive, an_invocation, asynchronous, eventually_async
@@ -163,3 +164,31 @@ async def test_a_version_whose_init_fails_is_not_published() -> None:
     with pytest.raises(Exception, match="failed to initialise"):
         await function.publish(a_version("bad_init.handler", provisioned=1))
     assert not function.versions
+
+
+@asynchronous
+async def test_a_warm_pool_has_an_environment_before_the_first_request() -> None:
+    async with a_pool(a_version()) as pool:
+        await pool.warm()
+        (environment,) = pool.environments
+        assert (environment.state, environment.provisioned) == (State.IDLE, False)
+        result = await pool.invoke(an_invocation())
+        assert result.error_type is None
+        await pool.warm()
+        assert pool.environments == (environment,)
+
+
+@asynchronous
+async def test_a_pool_that_cannot_be_warmed_says_why() -> None:
+    async with a_pool(a_version("bad_init.handler")) as pool:
+        with pytest.raises(InitError, match="model folder"):
+            await pool.warm()
+        assert pool.environments == ()
+
+
+@asynchronous
+async def test_an_environment_that_outgrows_its_memory_is_counted() -> None:
+    async with a_pool(a_version(memory_mb=128, concurrency=1)) as pool:
+        result = await pool.invoke(an_invocation({"do": "grow", "mb": 256, "seconds": 5}))
+        assert result.error_type == "Runtime.OutOfMemory"
+        assert await eventually_async(lambda: pool.metrics.memory_kills == 1)
