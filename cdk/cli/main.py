@@ -21,7 +21,13 @@ from cdk.cli.lazy import LazyGroup, Mount
 MOUNTS: Final = {
     "serve": Mount("cdk.cli.serve:serve", "Run the whole service on this machine."),
     "classify": Mount("cdk.cli.classify:classify", "Classify the rows of a file."),
+    "upload": Mount("cdk.cli.upload:upload", "Upload a file to be classified by the service."),
+    "uploads": Mount("cdk.cli.uploads:app", "Show and redrive uploads that failed."),
     "models": Mount("cdk.cli.models:app", "List the registered models and show what is known of one."),
+    "rollout": Mount(
+        "cdk.cli.rollout:app",
+        "Bring a new version of a function beside the live one, shift traffic to it, go back.",
+    ),
     "pipeline": Mount("model_artifacts.pipeline.cli:app", "Make a model from a corpus, step by step."),
 }
 
@@ -33,6 +39,7 @@ ERROR_TREES: Final = (
     ("cdk.service", "SpecError"),
     ("cdk.local.errors", "LocalServiceError"),
     ("cdk.cli.output", "OutputError"),
+    ("cdk.cli.place", "PlaceError"),
 )
 """Module and class at the root of each tree of errors that are meant for a person. Only loaded modules count:
 an error cannot come from a module that was never imported."""

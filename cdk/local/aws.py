@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 from cdk.local.emulator import Emulator
 from cdk.local.invocation import REGION
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cdk.service import Function, Service
+
+PLACE: Final = "place.json"
+"""In the emulator's folder while it runs, for other commands: where it answers and what the resources are called."""
 
 
 class AwsCompanion:
@@ -32,6 +36,7 @@ class AwsCompanion:
 
     def __init__(self, service: Service, folder: Path) -> None:
         self._service = service
+        self._place = folder / PLACE
         self._emulator = Emulator(folder)
         self._names: dict[str, str] = {}
         self._starting: asyncio.Future[None] | None = None
@@ -61,6 +66,7 @@ class AwsCompanion:
         if self._starting is not None:
             with contextlib.suppress(Exception):  # `start` has raised it
                 await self._starting
+        self._place.unlink(missing_ok=True)
         await asyncio.to_thread(self._emulator.stop)
 
     def session(self) -> Any:  # noqa: ANN401 -- boto3 makes its classes at run time
@@ -72,3 +78,7 @@ class AwsCompanion:
     def _start(self) -> None:
         self._emulator.start()
         self._names = make_resources(self._service, self.session(), self.endpoint_url)
+        place = {"endpoint_url": self.endpoint_url, "region": REGION, "names": self._names}
+        temporary = self._place.with_suffix(".tmp")
+        temporary.write_text(json.dumps(place, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(self._place)

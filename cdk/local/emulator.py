@@ -16,12 +16,14 @@ import socket
 import subprocess
 import sys
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
 from cdk.local.errors import ServeError
 from cdk.local.invocation import ACCOUNT, REGION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -64,18 +66,31 @@ class Emulator:
         Port on the loopback interface; 0 for a free one.
     fresh : bool
         Forget the state of earlier runs.
+    host : str
+        Address it listens on; containers reach Docker's bridge, not the loopback interface.
+    settings : mapping of str to str
+        Further variables of ministack, which win over those set here.
     """
 
-    def __init__(self, folder: Path, *, port: int = 0, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        fresh: bool = False,
+        host: str = HOST,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._folder = folder.resolve()
-        self._port = port
+        self._host, self._port = host, port
+        self._settings = settings
         self._fresh = fresh
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def endpoint_url(self) -> str:
         """What ``AWS_ENDPOINT_URL`` holds for a function, once started."""
-        return f"http://{HOST}:{self._port}"
+        return f"http://{self._host}:{self._port}"
 
     @property
     def pid(self) -> int | None:
@@ -95,7 +110,7 @@ class Emulator:
         EmulatorError
             If the folder cannot be written, the port is taken, or it does not answer in time.
         """
-        self._port = _free_port(self._port)
+        self._port = _free_port(self._host, self._port)
         try:
             if self._fresh:
                 shutil.rmtree(self._folder, ignore_errors=False) if self._folder.exists() else None
@@ -144,7 +159,7 @@ class Emulator:
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         return kept | {
-            "BIND_HOST": HOST,
+            "BIND_HOST": self._host,
             "GATEWAY_PORT": str(self._port),
             "MINISTACK_REGION": REGION,
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
@@ -157,6 +172,7 @@ class Emulator:
             "LOG_LEVEL": "WARNING",
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "PYTHONUNBUFFERED": "1",
+            **self._settings,
         }
 
     def _await_ready(self, process: subprocess.Popen[bytes]) -> None:
@@ -175,7 +191,7 @@ class Emulator:
             time.sleep(_POLL_S)
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(HOST, self._port, timeout=_PROBE_S)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=_PROBE_S)
         try:
             connection.request("GET", "/_ministack/ready")
             return connection.getresponse().status == http.client.OK
@@ -189,11 +205,11 @@ class Emulator:
         return text.splitlines()[-1] if text else "it printed nothing"
 
 
-def _free_port(wanted: int) -> int:
+def _free_port(host: str, wanted: int) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, wanted))
+            probe.bind((host, wanted))
         except OSError as error:
             message = f"port {wanted} for the AWS emulator is taken; name another one"
             raise EmulatorError(message) from error

@@ -33,7 +33,8 @@ def make_resources(service: Service, session: Session, endpoint_url: str) -> dic
     Returns
     -------
     dict
-        What a function's variable holds for each resource: a table's or bucket's name, a queue's URL, a secret's ARN.
+        What a function's variable holds for each resource: a table's or bucket's name, a queue's URL, a secret's ARN; and
+        for each queue with the suffix `DEAD_LETTERS` the URL of its dead-letter queue.
     """
     dynamodb = session.client("dynamodb", endpoint_url=endpoint_url)
     sqs = session.client("sqs", endpoint_url=endpoint_url)
@@ -43,7 +44,7 @@ def make_resources(service: Service, session: Session, endpoint_url: str) -> dic
     for table in service.tables:
         names[table.name] = make_table(dynamodb, table)
     for queue in service.queues:
-        names[queue.name] = _make_queue(sqs, queue)
+        names[queue.name], names[queue.name + DEAD_LETTERS] = _make_queue(sqs, queue)
     for bucket in service.buckets:
         names[bucket.name] = _make_bucket(s3, sqs, bucket, names)
     for secret in service.secrets:
@@ -56,7 +57,11 @@ def variables(function: Function, names: Mapping[str, str]) -> dict[str, str]:
 
     Grants to other functions are not in `names` and are left out: whoever runs the functions names those.
     """
-    return {grant.variable: names[grant.to] for grant in function.grants if grant.to in names}
+    return {
+        grant.variable: names[grant.to + DEAD_LETTERS if "bury" in grant.can else grant.to]
+        for grant in function.grants
+        if grant.to in names
+    }
 
 
 def make_table(client: DynamoDBClient, table: Table) -> str:
@@ -128,7 +133,7 @@ def _projection(index: Index) -> dict[str, Any]:
     return {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.include)}
 
 
-def _make_queue(client: SQSClient, queue: Queue) -> str:
+def _make_queue(client: SQSClient, queue: Queue) -> tuple[str, str]:
     dead = client.create_queue(
         QueueName=queue.name + DEAD_LETTERS,
         Attributes={"MessageRetentionPeriod": str(DEAD_LETTER_DAYS * _DAY_S)},
@@ -143,9 +148,9 @@ def _make_queue(client: SQSClient, queue: Queue) -> str:
     try:
         url = client.get_queue_url(QueueName=queue.name)["QueueUrl"]
     except client.exceptions.QueueDoesNotExist:
-        return client.create_queue(QueueName=queue.name, Attributes=wanted)["QueueUrl"]
+        return client.create_queue(QueueName=queue.name, Attributes=wanted)["QueueUrl"], dead
     client.set_queue_attributes(QueueUrl=url, Attributes=wanted)
-    return url
+    return url, dead
 
 
 def _queue_arn(client: SQSClient, url: str) -> str:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from cdk.service.api import Api
-from cdk.service.data import Index, Key, Queue, Secret, Table
+from cdk.service.data import Bucket, Index, Key, Notification, Queue, Secret, Table
 from cdk.service.functions import Function, Grant, MetricAlarm, QueueEvent, Route
 from cdk.service.limits import MEMORY_MB_PER_VCPU, SpecError
 from cdk.service.rollout import Rollout
@@ -17,8 +17,6 @@ from cdk.service.warmup import Schedule, Warmup
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cdk.service.data import Bucket
-
 METRICS_NAMESPACE: Final = "TrendingNow"
 
 CLASSIFICATION: Final = Function(
@@ -26,7 +24,7 @@ CLASSIFICATION: Final = Function(
     image="functions/classification",
     handler="functions.classification.handler.handler",
     layers=("core", "genre"),
-    models=("genre-bert",),
+    models=("genre-bert", "genre-xgboost"),
     routes=(
         Route(method="POST", path="/classify"),
         Route(method="GET", path="/health", public=True),
@@ -42,6 +40,31 @@ CLASSIFICATION: Final = Function(
     warmup=Warmup(provisioned=1),
     rollout=Rollout(golden="classification"),
 )
+
+UPLOADS: Final = Function(
+    name="uploads",
+    image="functions/classification",
+    handler="functions.classification.upload_handler.handler",
+    layers=("core", "genre"),
+    models=("genre-bert", "genre-xgboost"),
+    memory_mb=2 * MEMORY_MB_PER_VCPU,
+    timeout_s=300,
+    environment={
+        "POWERTOOLS_SERVICE_NAME": "uploads",
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+    },
+    grants=(
+        Grant(to="files", can=("read", "write"), variable="UPLOADS_BUCKET"),
+        Grant(to="upload-progress", can=("read", "write"), variable="UPLOAD_PROGRESS_TABLE"),
+        Grant(to="new-uploads", can=("send",), variable="UPLOADS_QUEUE_URL"),
+        Grant(to="new-uploads", can=("bury",), variable="UPLOADS_DEAD_LETTERS_URL"),
+    ),
+    events=(QueueEvent(queue="new-uploads", batch_size=1, max_concurrency=2),),
+    rollout=Rollout(max_p99_ms=300_000),
+)
+"""Files dropped into the bucket, from the classification's image. One file a message and one message an invocation: a
+long file holds up nobody. A file longer than an invocation hands over to the next, so a longer timeout would gain
+nothing, and a worker that died is replaced after six of them."""
 
 ENRICHMENT: Final = Function(
     name="enrichment",
@@ -65,11 +88,18 @@ ENRICHMENT: Final = Function(
     rollout=Rollout(max_p99_ms=26_000, golden="enrichment"),
     alarms=(
         MetricAlarm(
-            name="llm-fallbacks",
+            name="fallbacks",
             metric="Fallbacks",
             per="Enriched",
             threshold=0.2,
             meaning="More than a fifth of the items were enriched without the language model that is configured.",
+        ),
+        MetricAlarm(
+            name="breaker",
+            metric="LlmBreakerOpen",
+            threshold=0,
+            statistic="Maximum",
+            meaning="The language model failed five times in a row somewhere and is not asked for a while.",
         ),
     ),
 )
@@ -133,10 +163,22 @@ GEMINI_API_KEY: Final = Secret(
     name="gemini-api-key", purpose="API key for Gemini; without a value the embedded enricher answers"
 )
 
-FUNCTIONS: Final[tuple[Function, ...]] = (CLASSIFICATION, ENRICHMENT, ENRICHMENT_WORKER, TRENDING)
-TABLES: Final[tuple[Table, ...]] = (ITEMS, IDEMPOTENCY)
-BUCKETS: Final[tuple[Bucket, ...]] = ()
-QUEUES: Final[tuple[Queue, ...]] = (ENRICHMENTS,)
+NEW_UPLOADS: Final = Queue(name="new-uploads", visibility_s=1_800, max_receives=3)
+UPLOAD_PROGRESS: Final = Table(
+    name="upload-progress", partition=Key(name="id"), sort=None, ttl_attribute="expires_at"
+)
+"""How far each upload is: ``functions.classification.uploads.progress`` has the layout."""
+FILES: Final = Bucket(
+    name="files",
+    notifications=(Notification(queue="new-uploads", prefix="uploads/"),),
+    expire_days=(("work/", 30),),
+)
+"""``uploads/`` for files, ``results/`` for what came of them, ``work/`` for chunks of files that are being worked on."""
+
+FUNCTIONS: Final[tuple[Function, ...]] = (CLASSIFICATION, UPLOADS, ENRICHMENT, ENRICHMENT_WORKER, TRENDING)
+TABLES: Final[tuple[Table, ...]] = (ITEMS, IDEMPOTENCY, UPLOAD_PROGRESS)
+BUCKETS: Final[tuple[Bucket, ...]] = (FILES,)
+QUEUES: Final[tuple[Queue, ...]] = (ENRICHMENTS, NEW_UPLOADS)
 SECRETS: Final[tuple[Secret, ...]] = (GEMINI_API_KEY,)
 
 STAGES: Final = ("local", "dev", "staging", "production")

@@ -61,8 +61,9 @@ class Grant:
     ----------
     to : str
         The resource's name in the spec.
-    can : tuple of {"read", "write", "send", "invoke"}
-        Tables and buckets: read, write. Queues: send (reading comes with a `QueueEvent`). Secrets: read.
+    can : tuple of {"read", "write", "send", "bury", "invoke"}
+        Tables and buckets: read, write. Queues: send, or bury (send to the dead-letter queue; a grant of its own, whose
+        variable receives that queue's URL); reading comes with a `QueueEvent`. Secrets: read.
         Functions: invoke, always through the alias ``live``.
     variable : str
         Environment variable that receives the table's or bucket's name, the queue's URL, the secret's ARN or
@@ -70,12 +71,17 @@ class Grant:
     """
 
     to: str
-    can: tuple[Literal["read", "write", "send", "invoke"], ...]
+    can: tuple[Literal["read", "write", "send", "bury", "invoke"], ...]
     variable: str
 
     def __post_init__(self) -> None:
         if not self.can:
             message = f"a grant to {self.to} that allows nothing"
+            raise SpecError(message)
+        if "bury" in self.can and len(self.can) > 1:
+            message = (
+                f"a grant to {self.to}: to bury is another queue than to send, and needs a grant of its own"
+            )
             raise SpecError(message)
 
 
@@ -122,6 +128,9 @@ class MetricAlarm:
         Rings above it.
     meaning : str
         One sentence: what it says when it rings.
+    dimensions : tuple of pairs
+        The metric's dimensions besides ``service``, which is the function's name. CloudWatch sums over none: a metric
+        that carries another dimension than named here never reaches the alarm.
     """
 
     name: str
@@ -131,6 +140,7 @@ class MetricAlarm:
     per: str | None = None
     statistic: str = "Sum"
     minutes: int = 5
+    dimensions: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         check_name("alarm", self.name)

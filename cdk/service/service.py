@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MAY: dict[type, frozenset[str]] = {
     Table: frozenset({"read", "write"}),
     Bucket: frozenset({"read", "write"}),
-    Queue: frozenset({"send"}),
+    Queue: frozenset({"send", "bury"}),
     Secret: frozenset({"read"}),
 }
 
