@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -41,8 +42,8 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Start the service as the README says, in a checkout whose environment is ready."""
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    """Start the service as the README says, in a checkout whose environment is ready; give port and data folder."""
     number = free_port()
     log = tmp_path_factory.mktemp("serve") / "log"
     data = tmp_path_factory.mktemp("data")
@@ -63,7 +64,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-        yield number
+        yield number, data
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
@@ -88,8 +89,12 @@ def test_what_is_not_run_here_is_run_elsewhere(command: Command) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README's commands use curl")
 @pytest.mark.parametrize("command", HERE, ids=lambda c: f"line-{c.line}")
-def test_a_command_of_the_readme_does_what_it_says(command: Command, port: int, tmp_path: Path) -> None:
+def test_a_command_of_the_readme_does_what_it_says(
+    command: Command, place: tuple[int, Path], tmp_path: Path
+) -> None:
+    port, data = place
     text = command.text.replace("localhost:8080", f"127.0.0.1:{port}")
+    text = re.sub(r"(trending-now (?:upload|rollout \w+))", rf"\1 --data {data}", text)
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -112,14 +117,16 @@ def test_a_command_of_the_readme_does_what_it_says(command: Command, port: int, 
 
 
 @pytest.mark.slow
-def test_the_page_the_readme_names_is_there(port: int) -> None:
+def test_the_page_the_readme_names_is_there(place: tuple[int, Path]) -> None:
+    port, _ = place
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/docs", timeout=30) as answer:
         assert answer.status == 200
         assert b"swagger" in answer.read().lower()
 
 
 @pytest.mark.slow
-def test_an_unknown_path_is_a_problem(port: int) -> None:
+def test_an_unknown_path_is_a_problem(place: tuple[int, Path]) -> None:
+    port, _ = place
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/nowhere", timeout=30)
     with caught.value as answer:
