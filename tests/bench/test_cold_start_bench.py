@@ -1,0 +1,69 @@
+"""The cold-start measurement itself: it times a real runtime client, and a function that fails ends it with its reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cdk.app import ROOT
+from tests.bench.cold_start_bench import describe
+from tests.bench.lambda_start import Start, cold_start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_REGION": "us-east-1"}
+
+
+def handler_of(folder: Path, body: str) -> dict[str, str]:
+    (folder / "measured.py").write_text(body)
+    return {**ENVIRONMENT, "PYTHONPATH": str(folder)}
+
+
+def test_time_spent_in_init_and_in_the_handler_is_told_apart(tmp_path: Path) -> None:
+    body = "import time\ntime.sleep(0.3)\ndef handler(event, context):\n    time.sleep(0.2)\n    return {'got': event}\n"
+    start, answer = cold_start("measured.handler", {"a": 1}, handler_of(tmp_path, body), tmp_path)
+    assert answer == {"got": {"a": 1}}
+    assert start.init_ms >= 300
+    assert start.answer_ms - start.init_ms >= 200
+
+
+def test_a_function_that_fails_ends_the_run_with_its_reason(tmp_path: Path) -> None:
+    environment = handler_of(tmp_path, "raise RuntimeError('no model here')\n")
+    with pytest.raises(SystemExit, match="no model here"):
+        cold_start("measured.handler", {}, environment, tmp_path)
+
+
+def test_medians_are_of_all_counted_starts() -> None:
+    starts = [Start(100, 110), Start(300, 330), Start(200, 220)]
+    assert describe(starts) == {"init_ms": 200, "first_answer_ms": 220, "longest_first_answer_ms": 330}
+
+
+def test_without_the_rival_it_says_what_to_install(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "tests/bench/cold_start_bench.py", "--rival", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"pip install --target {tmp_path} transformers" in done.stderr
+
+
+def test_our_function_starts_and_answers(tmp_path: Path) -> None:
+    from model_artifacts.registry import Registry  # noqa: PLC0415 -- only this test needs a model
+    from tests.bench.cold_start_bench import EVENT, environments  # noqa: PLC0415
+
+    ours, _ = environments(Registry.load().resolve("genre-bert"), tmp_path, tmp_path)
+    start, answer = cold_start(
+        "functions.classification.handler.handler", json.loads(EVENT.read_text()), ours, ROOT
+    )
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["genres"][0]["label"] == "Western"
+    assert 0 < start.init_ms <= start.answer_ms
