@@ -136,6 +136,8 @@ class Alarms(Construct):
         rate = self._rate(name, dimensions, rollout.max_error_rate, tell=False)
         if rate is not None:
             members.append(rate)
+        if function.spec.routes and not self._emulated:
+            members.append(self._failed_answers(function, name, dimensions))
         composite = cloudwatch.CompositeAlarm(
             self,
             _id(f"{name}-canary"),
@@ -215,6 +217,36 @@ class Alarms(Construct):
             period=cdk.Duration.minutes(1),
         )
         return self.alarm(f"{name}-errors", share, threshold, periods, of, tell=tell)
+
+    def _failed_answers(
+        self, function: ServiceFunction, name: str, dimensions: dict[str, str]
+    ) -> cloudwatch.Alarm:
+        """Alarm on a version's 5xx answers, which Lambda does not count as errors (`count_failed_answer`).
+
+        An alarm of its own instead of a term in the error rate: where nothing failed there is no such metric, and a
+        missing term would silence the whole expression.
+        """
+        answers = cloudwatch.Metric(
+            namespace=METRICS_NAMESPACE,
+            metric_name="FailedAnswers",
+            dimensions_map={
+                "service": function.spec.name,
+                "function_name": physical_name(self._stage, function.spec.name),
+                "function_version": function.version.version,
+            },
+            statistic="Sum",
+            period=cdk.Duration.minutes(1),
+        )
+        share = cloudwatch.MathExpression(
+            expression=f"IF(invocations >= {MIN_INVOCATIONS}, answers / invocations, 0)",
+            using_metrics={
+                "answers": answers,
+                "invocations": _metric("Invocations", "Sum", dimensions),
+            },
+            label="share of 5xx answers",
+            period=cdk.Duration.minutes(1),
+        )
+        return self.alarm(f"{name}-failures", share, function.spec.rollout.max_error_rate, tell=False)
 
     def _own(self, function: str, own: MetricAlarm) -> None:
         metric = _own_metric(own.metric, function, own)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from cdk.service import Strategy
 from tests.support.cloud import text
+from trending_core.telemetry import count_failed_answer
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.infrastructure.conftest import Synth
     from tests.support.cloud import Assembly, Resource, Template
 
@@ -47,7 +51,8 @@ def test_every_rollout_of_the_real_spec_is_stopped_by_the_alarms_of_its_own_vers
             for alarm in properties["AlarmConfiguration"]["Alarms"]
         }
         prefix = f"trending-now-production-{spec.name}-version"
-        assert names == {f"{prefix}-canary", f"{prefix}-p99", f"{prefix}-errors"}
+        answers = {f"{prefix}-failures"} if spec.routes else set()
+        assert names == {f"{prefix}-canary", f"{prefix}-p99", f"{prefix}-errors", *answers}
 
 
 def test_the_alarms_of_a_rollout_watch_the_version_that_takes_over(every_feature: Assembly) -> None:
@@ -71,7 +76,35 @@ def test_the_alarms_of_a_rollout_watch_the_version_that_takes_over(every_feature
         "AWS::CloudWatch::CompositeAlarm", AlarmName="trending-now-staging-trending-version-canary"
     )
     rule = text(composite["Properties"]["AlarmRule"])
-    assert rule == ('(ALARM("<AlarmsTrendingVersionP99.Arn>") OR ALARM("<AlarmsTrendingVersionErrors.Arn>"))')
+    assert rule == (
+        '(ALARM("<AlarmsTrendingVersionP99.Arn>") OR ALARM("<AlarmsTrendingVersionErrors.Arn>")'
+        ' OR ALARM("<AlarmsTrendingVersionFailures.Arn>"))'
+    )
+
+
+def test_a_version_that_answers_5xx_is_stopped_by_the_metric_that_the_code_really_writes(
+    every_feature: Assembly, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template = every_feature.template("service")
+    _, alarm = template.one(
+        "AWS::CloudWatch::Alarm", AlarmName="trending-now-staging-trending-version-failures"
+    )
+    (answers,) = (
+        query["MetricStat"]["Metric"]
+        for query in alarm["Properties"]["Metrics"]
+        if query.get("MetricStat", {}).get("Metric", {}).get("MetricName") == "FailedAnswers"
+    )
+    watched = {entry["Name"]: entry["Value"] for entry in answers["Dimensions"]}
+
+    count_failed_answer(watched["function_name"], "7")
+
+    written = json.loads(capsys.readouterr().out)
+    (directive,) = written["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == answers["Namespace"]
+    assert set(directive["Dimensions"][0]) == set(watched)
+    assert written["FailedAnswers"] == [1]
+    assert watched["function_name"] == "trending-now-staging-trending"
+    assert watched["function_version"] == alias(template, "trending")["Properties"]["FunctionVersion"]
 
 
 def test_the_hooks_ask_the_new_version_before_and_the_alias_after(every_feature: Assembly) -> None:

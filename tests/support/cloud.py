@@ -41,9 +41,9 @@ def project(root: Path) -> Path:
     for layer in ("core", "genre"):
         (root / "layers" / layer / "python").mkdir(parents=True)
         (root / "layers" / layer / "python" / "module.py").write_text(f"# {layer}\n")
-    for folder in (MODEL, OTHER_MODEL):
-        (root / folder).mkdir(parents=True)
-        (root / folder / "manifest.json").write_text("{}")
+    for champion in (MODEL, OTHER_MODEL):
+        (root / champion).mkdir(parents=True)
+        (root / champion / "manifest.json").write_text("{}")
     versions: dict[str, Any] = {"0.1.0": {"files": {}, "lineage": {}, "metrics": {}}}
     entry = {"aliases": {"champion": "0.1.0"}, "versions": versions}
     registry = {"models": dict.fromkeys(MODELS, entry)}

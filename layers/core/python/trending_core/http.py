@@ -23,7 +23,13 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import ResponseValid
 from trending_core.body import MAX_BODY_BYTES, parse_object, read_text
 from trending_core.errors import MalformedRequest, MethodNotAllowed, NotFound, ServiceError, TrendingError
 from trending_core.problem import PROBLEM_JSON, problem_body, to_trending_error
-from trending_core.telemetry import MetricUnit, error_places, get_logger, get_metrics
+from trending_core.telemetry import (
+    MetricUnit,
+    count_failed_answer,
+    error_places,
+    get_logger,
+    get_metrics,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -218,4 +224,6 @@ def _record(
     metrics.add_metadata(key="request_id", value=request_id(event))
     metrics.add_metadata(key="function_version", value=context.function_version)
     metrics.flush_metrics()
+    if status >= 500:  # noqa: PLR2004
+        count_failed_answer(context.function_name, context.function_version)
     get_logger().info("request", route=route, status=status, latency_ms=round(milliseconds, 3))

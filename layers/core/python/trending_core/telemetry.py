@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,7 @@ __all__ = [
     "MAX_FRAMES",
     "NAMESPACE",
     "MetricUnit",
+    "count_failed_answer",
     "error_places",
     "get_logger",
     "get_metrics",
@@ -52,6 +53,19 @@ def get_metrics() -> Metrics:
         get_metrics().add_metric(name="Items", unit=MetricUnit.Count, value=3)
     """
     return Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", NAMESPACE))
+
+
+def count_failed_answer(function_name: str, function_version: str) -> None:
+    """Count one 5xx answer of a function's version, as ``FailedAnswers``.
+
+    To Lambda an answer is an answer: its own ``Errors`` do not see a version whose routes fail. The alarm that stops a
+    rollout counts these too (``cdk/constructs/alarms.py``).
+    """
+    namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", NAMESPACE)
+    with single_metric(name="FailedAnswers", unit=MetricUnit.Count, value=1, namespace=namespace) as metric:
+        metric.add_dimension(name="service", value=get_metrics().service or function_name)
+        metric.add_dimension(name="function_name", value=function_name)
+        metric.add_dimension(name="function_version", value=function_version)
 
 
 def set_dimensions(dimensions: Mapping[str, str]) -> None:
