@@ -18,6 +18,8 @@ from typing import Any, Final, Self
 REGISTRY_NAME: Final = "registry.json"
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
+PREVIOUS: Final = "previous"
+"""What was champion before the latest promotion or rollback: where a rollback goes."""
 ROOT: Final = Path(__file__).resolve().parent
 """The committed ``model_artifacts/`` folder."""
 
@@ -110,6 +112,39 @@ class Registry:
             aliases.setdefault(CHAMPION, version)
         changed = {"versions": {**entry["versions"], version: record}, "aliases": aliases}
         return Registry(self.root, {**self.models, model: changed})
+
+    def with_champion(self, model: str, version: str) -> Registry:
+        """Give a registry whose champion is this version; the old one stays on record as ``previous``.
+
+        Raises
+        ------
+        RegistryError
+            If the model or the version is not registered.
+        """
+        wanted = self.version(model, version)
+        entry = self.models[model]
+        aliases = dict(entry["aliases"])
+        if (before := aliases.get(CHAMPION)) not in (None, wanted):
+            aliases[PREVIOUS] = before
+        if aliases.get(CHALLENGER) == wanted:
+            del aliases[CHALLENGER]
+        aliases[CHAMPION] = wanted
+        return Registry(self.root, {**self.models, model: {**entry, "aliases": aliases}})
+
+    def rolled_back(self, model: str) -> Registry:
+        """Give a registry whose champion is the one before; a second rollback undoes the first.
+
+        Raises
+        ------
+        RegistryError
+            If the model is not registered or never had another champion.
+        """
+        self.version(model)
+        previous = self.models[model]["aliases"].get(PREVIOUS)
+        if previous is None:
+            message = f"model {model} has had no other champion than {self.version(model)}"
+            raise RegistryError(message)
+        return self.with_champion(model, previous)
 
     def save(self) -> None:
         """Write ``registry.json`` atomically, in a form whose differences read well."""

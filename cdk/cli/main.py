@@ -23,7 +23,7 @@ MOUNTS: Final = {
     "classify": Mount("cdk.cli.classify:classify", "Classify the rows of a file."),
     "upload": Mount("cdk.cli.upload:upload", "Upload a file to be classified by the service."),
     "uploads": Mount("cdk.cli.uploads:app", "Show and redrive uploads that failed."),
-    "models": Mount("cdk.cli.models:app", "List the registered models and show what is known of one."),
+    "models": Mount("cdk.cli.models:app", "List, show, promote and roll back registered models."),
     "rollout": Mount(
         "cdk.cli.rollout:app",
         "Bring a new version of a function beside the live one, shift traffic to it, go back.",

@@ -12,7 +12,7 @@ from model_artifacts.registry import CHAMPION, ROOT, Registry
 
 app = typer.Typer(
     name="models",
-    help="List the registered models and show what is known of one.",
+    help="List, show, promote and roll back registered models.",
     no_args_is_help=True,
 )
 
@@ -57,3 +57,33 @@ def show_model(
     number = content.version(model, version)
     record: dict[str, Any] = content.models[model]["versions"][number]
     typer.echo(json.dumps({"model": model, "version": number, **record}, indent=2, ensure_ascii=False))
+
+
+@app.command("promote")
+def promote_model(
+    model: Annotated[str, typer.Argument(help="A model's name, such as genre-bert.")],
+    version: Annotated[str, typer.Argument(help="The version or alias that shall serve.")],
+    registry: RegistryOption = ROOT,
+) -> None:
+    """Make a version champion, if it passes every gate; the change to registry.json is yours to commit.
+
+    Exit code 1 with the reasons, and nothing changed, if it does not.
+    """
+    from model_artifacts.gates import promote  # noqa: PLC0415 -- loads models
+
+    promoted, gates = promote(Registry.load(registry), model, version)
+    promoted.save()
+    for gate in gates:
+        typer.echo(f"  {gate.name}: {gate.detail}")
+    typer.echo(f"{model} {promoted.version(model)} is champion; commit registry.json to deploy it.")
+
+
+@app.command("rollback")
+def roll_back_model(
+    model: Annotated[str, typer.Argument(help="A model's name, such as genre-bert.")],
+    registry: RegistryOption = ROOT,
+) -> None:
+    """Make the champion before the present one champion again; no gate is asked."""
+    before = Registry.load(registry).rolled_back(model)
+    before.save()
+    typer.echo(f"{model} {before.version(model)} is champion again; commit registry.json to deploy it.")

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cdk.cli.models import app
+from model_artifacts import gates
+from model_artifacts.gates import PromotionRefusedError, check_gates, promote
+from model_artifacts.pipeline.files import sha256
+from model_artifacts.registry import Registry, RegistryError
+from tests.support.artifacts import write_tiny_artifact
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def add(registry: Registry, version: str, *, data: str = "same", **metrics: Any) -> Registry:
+    """Register a tiny artifact with these figures."""
+    folder = write_tiny_artifact(registry.root / "tiny" / version, version=version)
+    (folder / "MODEL_CARD.md").write_text(f"# tiny {version}\n")
+    figures = {
+        "micro_f1": 0.6,
+        "macro_f1": 0.5,
+        "mean_average_precision": 0.5,
+        "expected_calibration_error": 0.01,
+        "network_size": 1000,
+        **metrics,
+    }
+    record = {
+        "files": {p.name: sha256(p) for p in folder.iterdir() if p.name != "MODEL_CARD.md"},
+        "metrics": figures,
+        "lineage": {"evaluated_on": {"sha256": data}},
+    }
+    return registry.with_version("tiny", version, record)
+
+
+@pytest.fixture(autouse=True)
+def _as_fast_as_the_champion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "measured_slowdown", lambda *_: 1.0)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    first = add(Registry(tmp_path, {}), "1.0.0")
+    first.save()
+    return first
+
+
+def test_a_better_version_is_promoted_and_can_be_taken_back(registry: Registry) -> None:
+    better = add(registry, "1.1.0", micro_f1=0.65, macro_f1=0.55, int8_loss={"micro_f1": 0.001})
+
+    promoted, passed = promote(better, "tiny", "1.1.0")
+
+    assert {gate.name for gate in passed} == {
+        "artifact", "calibration", "card", "int8 micro_f1", "latency", "macro_f1", "micro_f1", "size",
+    }  # fmt: skip
+    assert promoted.version("tiny") == "1.1.0"
+    assert promoted.rolled_back("tiny").version("tiny") == "1.0.0"
+    assert promoted.rolled_back("tiny").rolled_back("tiny").version("tiny") == "1.1.0"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "reason"),
+    [
+        ({"micro_f1": 0.59}, r"micro_f1: 0\.5900, at least 0\.5980 \(champion 1\.0\.0\)"),
+        ({"macro_f1": 0.40}, r"macro_f1: 0\.4000, at least 0\.4980"),
+        ({"int8_loss": {"micro_f1": 0.004}}, r"int8 micro_f1: 0\.004, at most 0\.003"),
+        ({"expected_calibration_error": 0.031}, r"calibration: 0\.031, at most 0\.03"),
+        ({"expected_calibration_error": None}, "calibration: was not measured"),
+        ({"network_size": 25_000_001}, "size: 2.5e"),
+        ({"data": "other"}, "quality: measured on other titles than the champion"),
+    ],
+)
+def test_a_version_that_fails_a_gate_is_refused_with_the_reason(
+    registry: Registry, metrics: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(PromotionRefusedError, match=rf"tiny 1\.1\.0 is not promoted: .*{reason}"):
+        promote(add(registry, "1.1.0", **metrics), "tiny", "1.1.0")
+
+
+def test_figures_within_the_noise_of_the_champion_pass(registry: Registry) -> None:
+    promote(add(registry, "1.1.0", micro_f1=0.5985), "tiny", "1.1.0")
+
+
+def test_a_missing_card_a_changed_file_and_a_damaged_artifact_are_refused(registry: Registry) -> None:
+    other = add(registry, "1.1.0")
+    folder = registry.root / "tiny" / "1.1.0"
+    (folder / "MODEL_CARD.md").unlink()
+    with pytest.raises(PromotionRefusedError, match=r"card: .*MODEL_CARD\.md is missing"):
+        promote(other, "tiny", "1.1.0")
+    (folder / "MODEL_CARD.md").write_text("# tiny 1.0.0")
+    with pytest.raises(PromotionRefusedError, match=r"card: .* does not speak of tiny 1\.1\.0"):
+        promote(other, "tiny", "1.1.0")
+    (folder / "MODEL_CARD.md").write_text("# tiny 1.1.0")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "thresholds": [0.6] * 18}))
+    with pytest.raises(PromotionRefusedError, match=r"manifest\.json is not the file that was registered"):
+        promote(other, "tiny", "1.1.0")
+    (folder / "model.onnx").write_bytes(b"")
+    with pytest.raises(PromotionRefusedError, match=r"artifact: .*model\.onnx has 0 bytes"):
+        promote(other, "tiny", "1.1.0")
+
+
+def test_the_shipped_champions_pass_their_own_gates() -> None:
+    registry = Registry.load()
+    for model in registry.models:
+        assert [gate for gate in check_gates(registry, model, "champion") if not gate.passed] == []
+
+
+def test_the_commands_change_the_registry_or_leave_it(registry: Registry) -> None:
+    add(add(registry, "1.1.0", micro_f1=0.7), "1.2.0", micro_f1=0.1).save()
+    runner, option = CliRunner(), ["--registry", str(registry.root)]
+
+    done = runner.invoke(app, ["promote", "tiny", "1.1.0", *option])
+    assert (done.exit_code, Registry.load(registry.root).version("tiny")) == (0, "1.1.0")
+    assert "tiny 1.1.0 is champion" in done.output
+    refused = runner.invoke(app, ["promote", "tiny", "1.2.0", *option])
+    assert isinstance(refused.exception, PromotionRefusedError)
+    assert Registry.load(registry.root).version("tiny") == "1.1.0"
+    runner.invoke(app, ["rollback", "tiny", *option])
+    assert Registry.load(registry.root).version("tiny") == "1.0.0"
+    shown = runner.invoke(app, ["show", "tiny", "previous", *option])
+    assert json.loads(shown.output)["version"] == "1.1.0"
+
+
+def test_without_another_champion_there_is_nothing_to_go_back_to(registry: Registry) -> None:
+    with pytest.raises(RegistryError, match=r"no other champion than 1\.0\.0"):
+        registry.rolled_back("tiny")
+
+
+def test_a_slower_version_is_refused(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "measured_slowdown", lambda *_: 1.51)
+    with pytest.raises(PromotionRefusedError, match=r"latency: 1\.51 times the champion's, at most 1\.5"):
+        promote(add(registry, "1.1.0"), "tiny", "1.1.0")
+
+
+def test_a_version_is_not_measured_against_itself(registry: Registry) -> None:
+    names = {gate.name for gate in check_gates(registry, "tiny", "champion")}
+    assert "latency" not in names
+    assert "micro_f1" not in names
