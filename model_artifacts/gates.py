@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from genre_model import ArtifactError, Document, GenreModel
 from model_artifacts.pipeline.files import sha256
-from model_artifacts.registry import CHAMPION, Registry, RegistryError
+from model_artifacts.registry import CARD_NAME, CHAMPION, Registry, RegistryError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CARD_NAME: Final = "MODEL_CARD.md"
 MAX_NETWORK_BYTES: Final = 25_000_000
 """A network's file is read whole at every cold start."""
 MAX_CALIBRATION_ERROR: Final = 0.03

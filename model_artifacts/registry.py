@@ -20,6 +20,8 @@ CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
 PREVIOUS: Final = "previous"
 """What was champion before the latest promotion or rollback: where a rollback goes."""
+CARD_NAME: Final = "MODEL_CARD.md"
+"""The model card in each version's folder."""
 ROOT: Final = Path(__file__).resolve().parent
 """The committed ``model_artifacts/`` folder."""
 

@@ -76,6 +76,16 @@ def platt(
     return slope, intercept
 
 
+def apply_platt(
+    logits: npt.NDArray[np.float32],
+    slope: npt.NDArray[np.float64],
+    intercept: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Turn logits into probabilities with what `platt` fitted, float64 and of the same shape."""
+    probabilities: npt.NDArray[np.float64] = 0.5 + 0.5 * np.tanh((slope * logits + intercept) / 2)
+    return probabilities
+
+
 def best_thresholds(
     probabilities: npt.NDArray[np.floating[Any]], labels: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.float64]:
@@ -134,7 +144,7 @@ def calibrate(
     model = GenreModel.load(out / "draft", threads=threads)
     logits = model.logits([Document(title.texts[0]) for title in titles])
     slope, intercept = platt(logits, labels)
-    probabilities = 0.5 + 0.5 * np.tanh((slope * logits + intercept) / 2)
+    probabilities = apply_platt(logits, slope, intercept)
     thresholds = best_thresholds(probabilities, labels)
     write_artifact(
         out / "artifact",

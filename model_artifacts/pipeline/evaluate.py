@@ -9,7 +9,7 @@ import numpy as np
 
 from genre_model import GENRES, Document, GenreModel
 from model_artifacts.pipeline.artifact import TOKENIZER_NAME, network_name, write_draft
-from model_artifacts.pipeline.calibrate import best_thresholds, label_matrix, platt
+from model_artifacts.pipeline.calibrate import apply_platt, best_thresholds, label_matrix, platt
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.files import sha256, write_json
 from model_artifacts.pipeline.metrics import (
@@ -129,8 +129,7 @@ def evaluate(
         logits = GenreModel.load(out / "fp32", threads=threads).logits(
             [Document(title.texts[0]) for title in titles]
         )
-        slope, intercept = platt(logits, labels)
-        in_float = 0.5 + 0.5 * np.tanh((slope * logits + intercept) / 2)
+        in_float = apply_platt(logits, *platt(logits, labels))
         compared["fp32"] = quality(in_float, best_thresholds(in_float, labels), labels)
         compared["int8_loss"] = {
             name: compared["fp32"][name] - measured[name] for name in ("micro_f1", "macro_f1")

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from genre_model import ArtifactError, GenreModel
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import sha256
-from model_artifacts.pipeline.report import CARD_NAME
-from model_artifacts.registry import REGISTRY_NAME, Registry
+from model_artifacts.registry import CARD_NAME, REGISTRY_NAME, Registry
 
 if TYPE_CHECKING:
     from pathlib import Path

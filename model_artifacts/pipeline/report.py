@@ -11,6 +11,7 @@ from model_artifacts.pipeline.base_model import BASE_MODEL, BASE_PACKAGE
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import replacing, write_json
 from model_artifacts.pipeline.recipe import BertRecipe
+from model_artifacts.registry import CARD_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from model_artifacts.pipeline.recipe import Recipe, XgboostRecipe
 
-CARD_NAME: Final = "MODEL_CARD.md"
 LOG: Final = "log.jsonl"
 
 
