@@ -48,6 +48,11 @@ class TrainRecipe(_Section):
     """Lengths, special tokens included, one of which is drawn for each view of a long text."""
     title_share: Fraction = 0.3
     """Share of views that carry the title in front."""
+    mask_share: Fraction = 0.0
+    """Share of a text's word pieces replaced by ``[MASK]``, so that no view is seen twice in the same words."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the forward and backward pass; weights and the optimizer's state are always float32.
+    bfloat16 is twice as fast on a CPU that multiplies it (``avx512_bf16``, ``amx_bf16``) and slower on others."""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-4
     """Peak rate of the uppermost encoder layer."""
     head_learning_rate: Annotated[float, Field(gt=0)] = 1e-3

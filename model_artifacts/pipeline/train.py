@@ -117,7 +117,7 @@ class _Run:
         for group, peak in zip(self._optimizer.param_groups, self._peak, strict=True):
             group["lr"] = peak * scale
         self.network.train()
-        loss = _loss(self.network, self._epoch[index])
+        loss = _loss(self.network, self._epoch[index], self.recipe.precision)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.max_grad_norm)
         self._optimizer.step()
@@ -216,9 +216,10 @@ def _schedule(step: int, total: int, warmup_share: float) -> float:
     return min((step + 1) / warmup, (total - step) / max(1, total - warmup), 1.0)
 
 
-def _loss(network: GenreNetwork, batch: Batch) -> Tensor:
+def _loss(network: GenreNetwork, batch: Batch, precision: str) -> Tensor:
     """Binary cross-entropy over the labels that the title's source can know."""
-    logits = network(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask))
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        logits = network(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)).float()
     known = torch.from_numpy(batch.known)
     losses = functional.binary_cross_entropy_with_logits(
         logits, torch.from_numpy(batch.labels), weight=known, reduction="sum"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CLS: Final = 101
 SEP: Final = 102
 PAD: Final = 0
+MASK: Final = 103
 _POOL: Final = 64
 """Batches drawn together and sorted by length, so that one batch holds similar lengths."""
 
@@ -62,6 +63,8 @@ class Epoch:
         lengths = np.diff(examples.texts.offsets)
         title_lengths = np.diff(examples.titles.offsets)[examples.owner]
         self._examples = examples
+        self._mask_share = recipe.mask_share
+        self._seed = (recipe.seed, number)
         self._titled = rng.random(count) < recipe.title_share
         specials = 2 + np.where(self._titled & (title_lengths > 0), title_lengths + 1, 0)
         windows = rng.choice(np.array(recipe.window_tokens), count)
@@ -85,9 +88,12 @@ class Epoch:
         """Make one batch."""
         examples, rows = self._examples, []
         members = self._batches[index]
+        rng = np.random.default_rng([*self._seed, index])
         for member in members:
             start = self._start[member]
             text = examples.texts[member][start : start + self._take[member]]
+            if self._mask_share:
+                text = np.where(rng.random(len(text)) < self._mask_share, np.uint16(MASK), text)
             title = examples.titles[examples.owner[member]] if self._titled[member] else None
             rows.append(assemble(text, title))
         ids, mask = pad(rows)
