@@ -7,9 +7,17 @@ manifest as its lineage, so nothing that matters may be passed on the command li
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from model_artifacts.pipeline.errors import RecipeError
 
@@ -68,6 +76,18 @@ class TrainRecipe(_Section):
     monitor_titles: Annotated[int, Field(ge=1)] = 512
 
 
+class DistilRecipe(_Section):
+    """Learning from a trained, deeper network: its lower layers to begin with, its answers as soft targets."""
+
+    teacher: Annotated[str, Field(pattern=r"^[a-z0-9-]+-\d+\.\d+\.\d+$")]
+    """Model and version whose working folder lies beside this one's, such as ``genre-bert-0.2.0``."""
+    teacher_layers: Annotated[int, Field(ge=1, le=6)] = 6
+    start_layers: tuple[Annotated[int, Field(ge=0, le=5)], ...]
+    """The teacher's layers that the student begins with, lowest first, one for each of its own."""
+    soft_share: Fraction = 0.7
+    """Weight of the teacher's probabilities in the target; the labels have the rest (Hinton et al. 2015)."""
+
+
 class ServeRecipe(_Section):
     """How the network is fed when it serves; written into the manifest."""
 
@@ -118,11 +138,21 @@ class _Described(_Section):
 class BertRecipe(_Described):
     """A version of the transformer, completely described."""
 
-    model: Literal["genre-bert"]
+    model: Literal["genre-bert", "genre-bert-small"]
     layers: Annotated[int, Field(ge=1, le=6)] = 6
     train: TrainRecipe = TrainRecipe()
+    distil: DistilRecipe | None = None
     serve: ServeRecipe = ServeRecipe()
     quantize: QuantizeRecipe = QuantizeRecipe()
+
+    @model_validator(mode="after")
+    def _starts_fit(self) -> Self:
+        if self.distil is not None:
+            starts = self.distil.start_layers
+            if len(starts) != self.layers or max(starts) >= self.distil.teacher_layers:
+                message = f"distil.start_layers must name {self.layers} of the teacher's {self.distil.teacher_layers} layers"
+                raise ValueError(message)
+        return self
 
     def manifest_input(self) -> dict[str, Any]:
         """Give what the manifest says about feeding the network."""

@@ -61,6 +61,12 @@ class Run:
         return self.out / step
 
     @property
+    def teacher(self) -> Path | None:
+        """The working folder of the model that this one learns from, beside its own."""
+        distil = self.recipe.distil if isinstance(self.recipe, BertRecipe) else None
+        return None if distil is None else self.out.parent / distil.teacher
+
+    @property
     def artifact(self) -> Path:
         """The finished artifact's folder, before it is registered."""
         return self.folder("calibrate") / "artifact"
@@ -79,9 +85,10 @@ def _prepare(run: Run) -> None:
 
 
 def _train_bert(run: Run, recipe: BertRecipe) -> None:
-    from model_artifacts.pipeline.train import train  # noqa: PLC0415
+    from model_artifacts.pipeline.train import WEIGHTS, train  # noqa: PLC0415
 
-    train(prepared=run.folder("prepare"), out=run.folder("train"), recipe=recipe)
+    teacher = None if run.teacher is None else run.teacher / "train" / WEIGHTS
+    train(prepared=run.folder("prepare"), out=run.folder("train"), recipe=recipe, teacher=teacher)
 
 
 def _export_bert(run: Run, recipe: BertRecipe) -> None:
@@ -190,7 +197,7 @@ def steps_of(run: Run) -> dict[str, Callable[[], None]]:
 
 _RECIPE_PARTS: Final[dict[str, set[str]]] = {
     "prepare": {"prepare"},
-    "train": {"model", "train", "layers", "trees"},
+    "train": {"model", "train", "layers", "distil", "trees"},
     "quantize": {"quantize"},
     "calibrate": {"version", "description", "serve"},
 }
@@ -250,15 +257,21 @@ def _stamps(run: Run) -> dict[str, str]:
     chain = json.dumps([corpus, run.skip_bad_lines], sort_keys=True)
     stamps = {}
     for name in steps_of(run):
-        part = run.recipe.model_dump_json(include=_RECIPE_PARTS.get(name, set()))
+        part = run.recipe.model_dump_json(include=_RECIPE_PARTS.get(name, set()), exclude_none=True)
+        if name == "train" and run.teacher is not None:
+            part += f"\n{_stamp_in(run.teacher / name)}"
         chain = hashlib.sha256(f"{chain}\n{name}\n{part}".encode()).hexdigest()
         stamps[name] = chain
     return stamps
 
 
 def _read_stamp(run: Run, step: str) -> str | None:
+    return _stamp_in(run.folder(step))
+
+
+def _stamp_in(folder: Path) -> str | None:
     try:
-        content = json.loads((run.folder(step) / STAMP).read_text(encoding="utf-8"))
+        content = json.loads((folder / STAMP).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return str(content.get("made_from")) if isinstance(content, dict) else None

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genre_model.labels import GENRES
+from model_artifacts.pipeline.distil import Teacher
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.examples import Examples
 from model_artifacts.pipeline.files import replacing, sha256, write_json
@@ -36,7 +37,7 @@ LOG: Final = "log.jsonl"
 _LOG_STEPS: Final = 20
 
 
-def train(*, prepared: Path, out: Path, recipe: BertRecipe) -> None:
+def train(*, prepared: Path, out: Path, recipe: BertRecipe, teacher: Path | None = None) -> None:
     """Run the step.
 
     Parameters
@@ -46,16 +47,24 @@ def train(*, prepared: Path, out: Path, recipe: BertRecipe) -> None:
     out : Path
         The step's folder; gets ``weights.pt`` (the state dict), ``log.jsonl`` (loss, rate, speed and the monitored
         mAP by step) and ``train.json``; holds ``checkpoint.pt`` while it runs.
+    teacher : Path or None
+        The teacher's ``weights.pt``, where the recipe has a section ``distil``.
 
     Raises
     ------
     StepError
-        If the examples are missing, too few for one batch, or the checkpoint belongs to another recipe.
+        If the examples or the teacher's weights are missing, the examples too few for one batch, or the checkpoint
+        belongs to another recipe.
     """
     out.mkdir(parents=True, exist_ok=True)
     examples = Examples.load(prepared / "train.npz")
     monitor = _monitor_batches(Examples.load(prepared / "validation.npz"), recipe.train)
-    run = _Run(recipe, examples, {"train.npz": sha256(prepared / "train.npz")})
+    fingerprint = {"train.npz": sha256(prepared / "train.npz")}
+    learned = None
+    if recipe.distil is not None and teacher is not None:
+        learned = Teacher.load(teacher, recipe.distil)
+        fingerprint["teacher"] = sha256(teacher)
+    run = _Run(recipe, examples, fingerprint, learned)
     run.resume(out)
     while run.step < run.total_steps:
         run.advance()
@@ -72,6 +81,7 @@ def train(*, prepared: Path, out: Path, recipe: BertRecipe) -> None:
         {
             "recipe": recipe.train.model_dump(mode="json"),
             "layers": recipe.layers,
+            **({"distil": recipe.distil.model_dump(mode="json")} if recipe.distil else {}),
             "input": run.fingerprint,
             "steps": run.total_steps,
             "views": run.total_steps * recipe.train.batch_size,
@@ -85,10 +95,15 @@ def train(*, prepared: Path, out: Path, recipe: BertRecipe) -> None:
 class _Run:
     """The state of one training run: everything a checkpoint must hold."""
 
-    def __init__(self, recipe: BertRecipe, examples: Examples, fingerprint: dict[str, str]) -> None:
+    def __init__(
+        self, recipe: BertRecipe, examples: Examples, fingerprint: dict[str, str], teacher: Teacher | None
+    ) -> None:
         self.recipe = recipe.train
         self.fingerprint = fingerprint
+        self._teacher = teacher
         self._identity = {"recipe": self.recipe.model_dump(mode="json"), "layers": recipe.layers}
+        if recipe.distil is not None:
+            self._identity["distil"] = recipe.distil.model_dump(mode="json")
         self._examples = examples
         self._epoch_number = 0
         self._epoch = Epoch(examples, self.recipe, 0)
@@ -100,6 +115,8 @@ class _Run:
         torch.manual_seed(self.recipe.seed)
         self.network = GenreNetwork(recipe.layers, self.recipe.dropout)
         load_base(self.network, _prior(examples))
+        if teacher is not None:
+            teacher.start(self.network)
         self._optimizer = _optimizer(self.network, self.recipe)
         self._peak = [group["lr"] for group in self._optimizer.param_groups]
         self.step = 0
@@ -117,7 +134,7 @@ class _Run:
         for group, peak in zip(self._optimizer.param_groups, self._peak, strict=True):
             group["lr"] = peak * scale
         self.network.train()
-        loss = _loss(self.network, self._epoch[index], self.recipe.precision)
+        loss = self._loss(self._epoch[index])
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.max_grad_norm)
         self._optimizer.step()
@@ -125,6 +142,18 @@ class _Run:
         self.step += 1
         self._losses.append(loss.item())
         self.seconds += time.monotonic() - started
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """Binary cross-entropy over the labels that the title's source can know, or towards the teacher over all."""
+        ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+            logits = self.network(ids, mask).float()
+            soft = self._teacher.logits(ids, mask) if self._teacher is not None else None
+        labels, known = torch.from_numpy(batch.labels), torch.from_numpy(batch.known)
+        if soft is not None and self._teacher is not None:
+            return self._teacher.loss(logits, soft, labels, known)
+        losses = functional.binary_cross_entropy_with_logits(logits, labels, weight=known, reduction="sum")
+        return losses / known.sum()
 
     def log(self, out: Path, **extra: float) -> None:
         """Append one line to the log and show it."""
@@ -214,17 +243,6 @@ def _schedule(step: int, total: int, warmup_share: float) -> float:
     """Linear warm-up from 0 and linear decay to 0, as a factor on the peak rate."""
     warmup = max(1, round(total * warmup_share))
     return min((step + 1) / warmup, (total - step) / max(1, total - warmup), 1.0)
-
-
-def _loss(network: GenreNetwork, batch: Batch, precision: str) -> Tensor:
-    """Binary cross-entropy over the labels that the title's source can know."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-        logits = network(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)).float()
-    known = torch.from_numpy(batch.known)
-    losses = functional.binary_cross_entropy_with_logits(
-        logits, torch.from_numpy(batch.labels), weight=known, reduction="sum"
-    )
-    return losses / known.sum()
 
 
 def _monitor_batches(examples: Examples, recipe: TrainRecipe) -> list[Batch]:

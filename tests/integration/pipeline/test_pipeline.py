@@ -22,7 +22,7 @@ from genre_model import GENRES, Document, GenreModel
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.errors import CorpusError, StepError
 from model_artifacts.pipeline.quantize import WEIGHT_LIMIT, check_no_saturation, product_weight_extremes
-from model_artifacts.pipeline.recipe import BertRecipe, load_recipe
+from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, load_recipe
 from model_artifacts.pipeline.score import score_results
 from model_artifacts.pipeline.steps import Run, run_steps, steps_of
 from model_artifacts.registry import Registry
@@ -43,6 +43,7 @@ layers = 1
 epochs = 3
 batch_size = 8
 window_tokens = [32]
+mask_share = 0.1
 learning_rate = 1e-3
 head_learning_rate = 5e-3
 checkpoint_steps = 5
@@ -88,7 +89,7 @@ def finished(corpus: Path, recipe: BertRecipe, tmp_path_factory: pytest.TempPath
     """One run of all steps, which several tests look at."""
     torch.set_num_threads(1)
     root = tmp_path_factory.mktemp("run")
-    run = Run(recipe=recipe, corpus=corpus, out=root / "out", registry=root / "registry")
+    run = Run(recipe=recipe, corpus=corpus, out=root / "genre-bert-9.9.9", registry=root / "registry")
     assert run_steps(run, list(steps_of(run))) == list(steps_of(run))
     return run
 
@@ -171,6 +172,34 @@ def test_a_changed_recipe_runs_only_what_comes_after_the_change(finished: Run) -
         assert run_steps(changed, list(steps_of(changed))) == ["calibrate", "evaluate", "report", "register"]
     finally:
         run_steps(finished, list(steps_of(finished)))
+
+
+@pytest.mark.slow
+def test_a_student_learns_from_the_teacher_beside_it(finished: Run) -> None:
+    assert isinstance(finished.recipe, BertRecipe)
+    train = finished.recipe.train.model_copy(update={"epochs": 0.5, "precision": "bfloat16"})
+    distil = DistilRecipe(teacher="genre-bert-9.9.9", teacher_layers=1, start_layers=(0,))
+    changes = {"model": "genre-bert-small", "train": train, "distil": distil}
+    student = Run(
+        recipe=finished.recipe.model_copy(update=changes),
+        corpus=finished.corpus,
+        out=finished.out.parent / "student",
+        registry=finished.registry,
+    )
+
+    run_steps(student, ["prepare", "train", "export", "quantize", "calibrate", "evaluate"])
+
+    taught = json.loads((student.folder("evaluate") / "metrics.json").read_text())
+    teacher = json.loads((finished.folder("evaluate") / "metrics.json").read_text())
+    assert (
+        taught["micro_f1"] > teacher["micro_f1"] - 0.1
+    )  # half a pass over 320 titles teaches nothing by itself
+    assert run_steps(student, ["train"]) == []
+    alone = Run(
+        recipe=student.recipe, corpus=student.corpus, out=finished.out / "x" / "y", registry=student.registry
+    )
+    with pytest.raises(StepError, match=r"weights\.pt are missing: train genre-bert-9\.9\.9 first"):
+        run_steps(alone, ["prepare", "train"])
 
 
 @pytest.mark.slow
@@ -282,6 +311,10 @@ def test_a_flawed_corpus_line_ends_the_command_with_file_and_line(tmp_path: Path
         ("model = 'genre-bert'\nversion = '1.0.0'\n", "description: Field required"),
         (RECIPE.replace("layers = 1", "layers = 7"), "layers: Input should be less than or equal to 6"),
         (RECIPE + "\n[train2]\n", "train2: Extra inputs are not permitted"),
+        (
+            RECIPE + "\n[distil]\nteacher = 'genre-bert-1.0.0'\nstart_layers = [0, 1]\n",
+            "must name 1 of the teacher's 6",
+        ),
         ("model =", "not valid TOML"),
     ],
 )

@@ -1,0 +1,84 @@
+"""What a trained network passes on to a shallower one: layers to begin with, and its probabilities as targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from model_artifacts.pipeline.errors import StepError
+from model_artifacts.pipeline.network import GenreNetwork
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from model_artifacts.pipeline.recipe import DistilRecipe
+
+
+class Teacher:
+    """A trained network that answers and is not trained."""
+
+    def __init__(self, network: GenreNetwork, recipe: DistilRecipe) -> None:
+        self._network = network.eval().requires_grad_(requires_grad=False)
+        self._recipe = recipe
+
+    @classmethod
+    def load(cls, weights: Path, recipe: DistilRecipe) -> Self:
+        """Read the teacher's state dict.
+
+        Raises
+        ------
+        StepError
+            If the file is missing, or is not that of a network of ``recipe.teacher_layers`` layers.
+        """
+        network = GenreNetwork(recipe.teacher_layers)
+        try:
+            network.load_state_dict(torch.load(weights, weights_only=True))
+        except FileNotFoundError as error:
+            message = f"the teacher's weights {weights} are missing: train {recipe.teacher} first"
+            raise StepError(message) from error
+        except RuntimeError as error:
+            message = f"{weights} does not hold a network of {recipe.teacher_layers} layers: {error}"
+            raise StepError(message) from error
+        return cls(network, recipe)
+
+    def start(self, student: GenreNetwork) -> None:
+        """Copy embeddings, classifier and the chosen layers into the student."""
+        own = self._network.state_dict()
+        state = {name: value for name, value in own.items() if not name.startswith("layers.")}
+        for target, source in enumerate(self._recipe.start_layers):
+            prefix = f"layers.{source}."
+            state |= {
+                f"layers.{target}.{name.removeprefix(prefix)}": value
+                for name, value in own.items()
+                if name.startswith(prefix)
+            }
+        student.load_state_dict(state)
+
+    def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Answer like `GenreNetwork.forward`, without a gradient."""
+        with torch.no_grad():
+            answer: Tensor = self._network(input_ids, attention_mask)
+        return answer.float()
+
+    def loss(self, logits: Tensor, soft: Tensor, labels: Tensor, known: Tensor) -> Tensor:
+        """Give the student's loss.
+
+        Parameters
+        ----------
+        logits, soft : Tensor
+            float32 ``[batch, 18]``: the student's logits and the teacher's.
+        labels, known : Tensor
+            float32 ``[batch, 18]``: 1 for a label the title has, and for one its source can know.
+
+        Returns
+        -------
+        Tensor
+            The mean binary cross-entropy towards a blend of teacher and labels; where the source cannot know a
+            label, the teacher's probability stands alone.
+        """
+        share = 1 - (1 - self._recipe.soft_share) * known
+        target = share * torch.sigmoid(soft) + (1 - share) * labels
+        return functional.binary_cross_entropy_with_logits(logits, target)
