@@ -1,6 +1,6 @@
 """Step 5, calibrate: the shipped network's logits on the validation file -> probabilities and thresholds.
 
-Fitted through `genre_model` with the very file that is shipped, so what quantization shifts is calibrated away.
+Fitted through `genre_model` with the very files that are shipped, so what quantization shifts is calibrated away.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genre_model import GENRES, Document, GenreModel
-from model_artifacts.pipeline.artifact import write_artifact, write_draft
+from model_artifacts.pipeline.artifact import WideFile, write_artifact, write_draft
+from model_artifacts.pipeline.combine import fit_weights
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.files import write_json
 from model_artifacts.pipeline.metrics import f1_per_label
+from model_artifacts.pipeline.platt import apply_platt, platt
+from model_artifacts.pipeline.wide import WIDE_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ROUNDS = 50
-_RIDGE = 1e-3
-"""Keeps Newton's method finite where a label is separable or constant on a small validation file."""
-
 
 def label_matrix(titles: list[Title]) -> npt.NDArray[np.uint8]:
     """Give 0/1 labels, uint8 ``[titles, 18]``."""
@@ -38,52 +37,6 @@ def label_matrix(titles: list[Title]) -> npt.NDArray[np.uint8]:
     for row, title in enumerate(titles):
         labels[row, [index[genre] for genre in title.genres]] = 1
     return labels
-
-
-def platt(
-    logits: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Fit ``sigmoid(slope * logit + intercept)`` per label by Newton's method (Platt 1999).
-
-    Parameters
-    ----------
-    logits : ndarray
-        float32 ``[titles, labels]``.
-    labels : ndarray
-        uint8, same shape.
-
-    Returns
-    -------
-    slope, intercept : ndarray
-        float64 ``[labels]``. A label whose slope would not be positive (too few titles to say) keeps slope 1.
-    """
-    slope, intercept = np.ones(logits.shape[1]), np.zeros(logits.shape[1])
-    for column in range(logits.shape[1]):
-        x, y = logits[:, column].astype(np.float64), labels[:, column].astype(np.float64)
-        design = np.stack([x, np.ones_like(x)], 1)
-        start = np.array([1.0, 0.0])
-        weights = start.copy()
-        for _ in range(_ROUNDS):
-            p = 0.5 + 0.5 * np.tanh(design @ weights / 2)
-            gradient = design.T @ (p - y) + _RIDGE * (weights - start)
-            hessian = (design * (p * (1 - p))[:, None]).T @ design + _RIDGE * np.eye(2)
-            step = np.linalg.solve(hessian, gradient)
-            weights -= np.clip(step, -1, 1)
-            if np.abs(step).max() < 1e-9:  # noqa: PLR2004 -- converged
-                break
-        if weights[0] > 0:
-            slope[column], intercept[column] = weights
-    return slope, intercept
-
-
-def apply_platt(
-    logits: npt.NDArray[np.float32],
-    slope: npt.NDArray[np.float64],
-    intercept: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
-    """Turn logits into probabilities with what `platt` fitted, float64 and of the same shape."""
-    probabilities: npt.NDArray[np.float64] = 0.5 + 0.5 * np.tanh((slope * logits + intercept) / 2)
-    return probabilities
 
 
 def best_thresholds(
@@ -117,6 +70,7 @@ def calibrate(
     corpus_file: Path,
     tokenizer: Path,
     network: Path,
+    wide: Path | None = None,
     out: Path,
     recipe: Recipe,
     threads: int = 1,
@@ -129,7 +83,9 @@ def calibrate(
     corpus_file : Path
         The validation file.
     tokenizer, network : Path
-        The two files of the artifact, from the steps before.
+        Files of the artifact, from the steps before.
+    wide : Path or None
+        The folder of the step `wide`, for a network that has a linear model beside it.
     out : Path
         The step's folder; gets ``artifact/`` (the finished artifact) and ``calibrate.json``.
 
@@ -140,9 +96,15 @@ def calibrate(
     """
     titles = list(read_titles(corpus_file, skip_bad_lines=skip_bad_lines))
     labels = label_matrix(titles)
-    write_draft(out / "draft", recipe=recipe, network=network, tokenizer=tokenizer)
+    table = None if wide is None else wide / WIDE_NAME
+    write_draft(out / "draft", recipe=recipe, network=network, tokenizer=tokenizer, wide=table)
     model = GenreModel.load(out / "draft", threads=threads)
-    logits = model.logits([Document(title.texts[0]) for title in titles])
+    parts = model.parts([Document(title.texts[0]) for title in titles])
+    beside, logits = None, parts.deep
+    if table is not None and parts.wide is not None:
+        beside = WideFile(path=table, weights=fit_weights(parts.deep, parts.wide, labels).tolist())
+        logits = parts.deep + np.array(beside.weights, np.float32) * parts.wide
+        logger.info("weights of the linear model: %s", beside.weights)
     slope, intercept = platt(logits, labels)
     probabilities = apply_platt(logits, slope, intercept)
     thresholds = best_thresholds(probabilities, labels)
@@ -154,6 +116,7 @@ def calibrate(
         thresholds=thresholds.tolist(),
         slope=slope.tolist(),
         intercept=intercept.tolist(),
+        wide=beside,
     )
     f1 = f1_per_label(probabilities >= thresholds, labels)
     write_json(
@@ -167,6 +130,7 @@ def calibrate(
                     "intercept": float(intercept[i]),
                     "threshold": float(thresholds[i]),
                     "f1": float(f1[i]),
+                    **({} if beside is None else {"wide_weight": beside.weights[i]}),
                 }
                 for i, genre in enumerate(GENRES)
             },

@@ -13,7 +13,8 @@ from typing import Annotated, Final
 
 import typer
 
-from model_artifacts.pipeline.recipe import load_recipe
+from model_artifacts.pipeline.errors import RecipeError
+from model_artifacts.pipeline.recipe import BertRecipe, load_recipe
 from model_artifacts.registry import ROOT
 
 RECIPES: Final = Path(__file__).parent / "recipes"
@@ -56,6 +57,7 @@ _HELP: Final = {
     "train": "Train the model the recipe names; goes on from its last checkpoint.",
     "export": "Write the trained model as ONNX and hold it against the original.",
     "quantize": "Turn the transformer into INT8 that saturates on no processor.",
+    "wide": "Fit the linear model that stands beside the transformer.",
     "calibrate": "Fit probabilities and thresholds on the validation file.",
     "evaluate": "Measure the finished artifact, and what quantization cost it.",
     "report": "Draw the plots and write the model card.",
@@ -93,6 +95,40 @@ def _command(name: str) -> None:
 
 for _name in _HELP:
     _command(_name)
+
+
+@app.command("study")
+def study(
+    corpus: CorpusOption,
+    recipe: RecipeOption = DEFAULT_RECIPE,
+    out: OutOption = None,
+    titles: Annotated[int, typer.Option(min=20, help="Titles every variant is scored on.")] = 500,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed rounds, about two seconds each.")] = 100,
+    skip_bad_lines: SkipOption = False,
+) -> None:
+    """Compare the trained network's variants: runtimes, quantization, pruning; `report` then draws them."""
+    from model_artifacts.pipeline.prepare import corpus_file  # noqa: PLC0415 -- slow imports
+    from model_artifacts.pipeline.steps import STAMP, Run, require  # noqa: PLC0415
+    from model_artifacts.pipeline.study.step import study as compare  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    chosen = load_recipe(recipe)
+    if not isinstance(chosen, BertRecipe):
+        message = f"recipe {recipe} makes {chosen.model}; only the transformer is studied"
+        raise RecipeError(message)
+    folder = out or Path("build/pipeline") / f"{chosen.model}-{chosen.version}"
+    run = Run(recipe=chosen, corpus=corpus, out=folder, registry=ROOT, skip_bad_lines=skip_bad_lines)
+    require(run, "quantize")
+    compare(
+        run=folder,
+        corpus_file=corpus_file(corpus, "validation"),
+        recipe=chosen,
+        titles=titles,
+        rounds=rounds,
+        skip_bad_lines=skip_bad_lines,
+    )
+    # The report shows the study: it is due again.
+    (run.folder("report") / STAMP).unlink(missing_ok=True)
 
 
 @app.command("score")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from genre_model import GENRES, Document, GenreModel
-from model_artifacts.pipeline.artifact import TOKENIZER_NAME, network_name, write_draft
-from model_artifacts.pipeline.calibrate import apply_platt, best_thresholds, label_matrix, platt
+from model_artifacts.pipeline.artifact import TOKENIZER_NAME, network_name, served_size, write_draft
+from model_artifacts.pipeline.calibrate import best_thresholds, label_matrix
+from model_artifacts.pipeline.combine import fit_weights
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.files import sha256, write_json
 from model_artifacts.pipeline.metrics import (
@@ -20,6 +21,8 @@ from model_artifacts.pipeline.metrics import (
     mean_average_precision,
     micro_f1,
 )
+from model_artifacts.pipeline.platt import apply_platt, platt
+from model_artifacts.pipeline.wide import FLOAT_LOGITS_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +54,17 @@ def quality(
     }
 
 
+def best_quality(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> dict[str, float]:
+    """Give the headline figures of logits ``[titles, 18]`` with the calibration and thresholds that fit them best."""
+    probabilities = apply_platt(logits, *platt(logits, labels))
+    return quality(probabilities, best_thresholds(probabilities, labels), labels)
+
+
+def word_counts(titles: list[Title]) -> npt.NDArray[np.int64]:
+    """Count the words of each title's text, int64 ``[titles]``."""
+    return np.array([len(title.texts[0].split()) for title in titles], np.int64)
+
+
 def breakdown(
     titles: list[Title],
     probabilities: npt.NDArray[np.floating[Any]],
@@ -60,7 +74,7 @@ def breakdown(
     """Give the figures per genre, per source and per text length."""
     selected = probabilities >= thresholds
     f1, precision = f1_per_label(selected, labels), average_precision(probabilities, labels)
-    words = np.array([len(title.texts[0].split()) for title in titles])
+    words = word_counts(titles)
     sources = np.array([title.source for title in titles])
 
     def part(rows: npt.NDArray[np.bool_]) -> dict[str, float]:
@@ -92,6 +106,7 @@ def evaluate(
     corpus_file: Path,
     artifact: Path,
     reference: Path | None,
+    reference_wide: Path | None = None,
     out: Path,
     recipe: Recipe,
     threads: int = 1,
@@ -108,8 +123,12 @@ def evaluate(
     reference : Path or None
         The same network in float32, to say what quantization costs; None where there is none. It gets a calibration
         and thresholds of its own, so that the comparison is fair to it.
+    reference_wide : Path or None
+        The folder of the step `wide`, for a network that has a linear model beside it: the reference gets that model in float32,
+        with a weight of its own. Both parts are then measured alone as well.
     out : Path
-        The step's folder; gets ``metrics.json`` and ``probabilities.npz`` (float32 and uint8 ``[titles, 18]``).
+        The step's folder; gets ``metrics.json`` and ``probabilities.npz``: ``probabilities`` (float32), ``labels`` (uint8) and
+        ``selected`` (bool), each ``[titles, 18]``, and ``words`` (int64 ``[titles]``).
 
     Raises
     ------
@@ -119,23 +138,33 @@ def evaluate(
     titles = list(read_titles(corpus_file, skip_bad_lines=skip_bad_lines))
     labels = label_matrix(titles)
     model = GenreModel.load(artifact, threads=threads)
-    probabilities = model.predict([Document(title.texts[0]) for title in titles])
+    documents = [Document(title.texts[0]) for title in titles]
+    parts = model.parts(documents)
+    probabilities = model.calibrate(model.combine(parts))
     titled = model.predict([Document(title.texts[0], title.title) for title in titles])
 
     measured = quality(probabilities, model.thresholds, labels)
     compared: dict[str, Any] = {}
     if reference is not None:
         write_draft(out / "fp32", recipe=recipe, network=reference, tokenizer=artifact / TOKENIZER_NAME)
-        logits = GenreModel.load(out / "fp32", threads=threads).logits(
-            [Document(title.texts[0]) for title in titles]
-        )
-        in_float = apply_platt(logits, *platt(logits, labels))
-        compared["fp32"] = quality(in_float, best_thresholds(in_float, labels), labels)
+        logits = GenreModel.load(out / "fp32", threads=threads).logits(documents)
+        if reference_wide is not None:
+            beside = np.load(reference_wide / FLOAT_LOGITS_NAME)
+            logits = logits + fit_weights(logits, beside, labels).astype(np.float32) * beside
+        compared["fp32"] = best_quality(logits, labels)
         compared["int8_loss"] = {
             name: compared["fp32"][name] - measured[name] for name in ("micro_f1", "macro_f1")
         }
+    if parts.wide is not None:
+        compared["parts"] = {name: best_quality(logits, labels) for name, logits in parts._asdict().items()}
     out.mkdir(parents=True, exist_ok=True)
-    np.savez(out / "probabilities.npz", probabilities=probabilities, labels=labels)
+    np.savez(
+        out / "probabilities.npz",
+        probabilities=probabilities,
+        labels=labels,
+        selected=probabilities >= model.thresholds,
+        words=word_counts(titles),
+    )
     write_json(
         out / "metrics.json",
         {
@@ -145,7 +174,7 @@ def evaluate(
                 "titles": len(titles),
             },
             "network_size": (artifact / network_name(artifact)).stat().st_size,
-            "artifact_size": sum(f.stat().st_size for f in artifact.iterdir() if f.is_file()),
+            "artifact_size": served_size(artifact),
             **measured,
             "with_title": quality(titled, model.thresholds, labels),
             **compared,

@@ -1,8 +1,9 @@
 """Step 3, export: trained weights -> an ONNX graph of ONNX Runtime's fused transformer operators, proven equal to torch.
 
 The graph is written operator by operator instead of traced and pattern-matched: the fusions an optimizer would look
-for (embedding + norm + mask, attention with one QKV product, skip + norm, bias + GELU) are simply what is built, and
-nothing depends on how an exporter happens to spell attention.
+for (embedding + norm + mask, attention with one QKV product, bias + GELU) are simply what is built, and
+nothing depends on how an exporter happens to spell attention. One fusion is avoided: skip and norm are ``Sum`` and
+``LayerNormalization`` (docs/adr/0003).
 https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
 """
 
@@ -62,9 +63,7 @@ class _Graph:
         return outputs[0]
 
 
-_CONTRIB_OPERATORS: Final = frozenset(
-    {"EmbedLayerNormalization", "Attention", "SkipLayerNormalization", "BiasGelu"}
-)
+_CONTRIB_OPERATORS: Final = frozenset({"EmbedLayerNormalization", "Attention", "BiasGelu"})
 
 
 def build_graph(weights: dict[str, npt.NDArray[np.float32]], layers: int) -> onnx.ModelProto:
@@ -157,31 +156,27 @@ def _layer(graph: _Graph, weights: dict[str, npt.NDArray[np.float32]], name: str
         num_heads=HEADS,
     )
 
-    def skip_norm(residual: str, update: str, dense: str, norm: str) -> str:
+    def product(x: str, which: str) -> str:
+        return graph.node("MatMul", [x, graph.transposed(f"{which}.weight")], f"{which}.product")
+
+    def skip_norm(residual: str, x: str, dense: str, norm: str) -> str:
+        update = graph.node("Add", [product(x, dense), graph.weight(f"{dense}.bias")], f"{dense}.biased")
+        # `Sum` and not `Add`: after an `Add` the runtime would fuse what is faster apart (docs/adr/0003).
+        total = graph.node("Sum", [update, residual], f"{norm}.sum")
         return graph.node(
-            "SkipLayerNormalization",
-            [
-                update,
-                residual,
-                graph.weight(f"{norm}.weight"),
-                graph.weight(f"{norm}.bias"),
-                graph.weight(f"{dense}.bias"),
-            ],
+            "LayerNormalization",
+            [total, graph.weight(f"{norm}.weight"), graph.weight(f"{norm}.bias")],
             norm,
             epsilon=LAYER_NORM_EPSILON,
         )
 
-    def dense(x: str, which: str) -> str:
-        return graph.node("MatMul", [x, graph.transposed(f"{which}.weight")], f"{which}.product")
-
-    update = dense(context, f"{name}.attention_output")
-    hidden = skip_norm(hidden, update, f"{name}.attention_output", f"{name}.attention_norm")
+    hidden = skip_norm(hidden, context, f"{name}.attention_output", f"{name}.attention_norm")
     expanded = graph.node(
         "BiasGelu",
-        [dense(hidden, f"{name}.intermediate"), graph.weight(f"{name}.intermediate.bias")],
+        [product(hidden, f"{name}.intermediate"), graph.weight(f"{name}.intermediate.bias")],
         f"{name}.gelu",
     )
-    return skip_norm(hidden, dense(expanded, f"{name}.output"), f"{name}.output", f"{name}.output_norm")
+    return skip_norm(hidden, expanded, f"{name}.output", f"{name}.output_norm")
 
 
 def export(*, weights: Path, out: Path, layers: int) -> None:

@@ -105,6 +105,19 @@ class QuantizeRecipe(_Section):
     """Node-name prefixes that stay in floating point."""
 
 
+class WideRecipe(_Section):
+    """The linear model beside the network: logistic regression on TF-IDF of word-piece n-grams."""
+
+    features: Annotated[int, Field(ge=1, le=2**20)] = 65_536
+    """N-grams kept at most, those of the most texts; each takes 24 bytes of the artifact."""
+    ngrams: Annotated[int, Field(ge=1, le=2)] = 2
+    """Length of the longest n-gram."""
+    l2: Annotated[float, Field(gt=0)] = 3e-6
+    """Weight of half the squared weights in the loss, which is a mean over texts."""
+    iterations: Annotated[int, Field(ge=1)] = 10
+    """Iterations of L-BFGS at most. Stopping early is part of the regularisation (docs/adr/0010)."""
+
+
 class TreesRecipe(_Section):
     """Gradient boosting: one tree per label and round, on hashed word pieces."""
 
@@ -144,6 +157,8 @@ class BertRecipe(_Described):
     distil: DistilRecipe | None = None
     serve: ServeRecipe = ServeRecipe()
     quantize: QuantizeRecipe = QuantizeRecipe()
+    wide: WideRecipe | None = None
+    """None for a network that stands alone."""
 
     @model_validator(mode="after")
     def _starts_fit(self) -> Self:

@@ -27,6 +27,8 @@ _METRICS: Final = frozenset(
         "expected_calibration_error",
         "int8_loss",
         "network_size",
+        "artifact_size",
+        "parts",
     }
 )
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from model_artifacts.pipeline import plots
+from model_artifacts.pipeline.artifact import network_name
 from model_artifacts.pipeline.base_model import BASE_MODEL, BASE_PACKAGE
 from model_artifacts.pipeline.errors import StepError
-from model_artifacts.pipeline.files import replacing, write_json
+from model_artifacts.pipeline.files import replacing, sha256, write_json
 from model_artifacts.pipeline.recipe import BertRecipe
+from model_artifacts.pipeline.study.text import STUDY_NAME, study_text
 from model_artifacts.registry import CARD_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from matplotlib.axes import Axes
+    from model_artifacts.pipeline.recipe import Recipe, WideRecipe, XgboostRecipe
 
-    from model_artifacts.pipeline.recipe import Recipe, XgboostRecipe
+logger = logging.getLogger(__name__)
 
 LOG: Final = "log.jsonl"
 
@@ -31,64 +35,26 @@ def _read(path: Path, step: str) -> Any:  # noqa: ANN401 -- any JSON value
         raise StepError(message) from error
 
 
-def _save(draw: Any, path: Path, size: tuple[float, float]) -> None:  # noqa: ANN401 -- a function of Axes
-    """Draw one plot into a PNG without a display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 -- slow import
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    draw(figure.subplots())
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+def _arrays(path: Path) -> dict[str, Any]:
+    """Read what `evaluate` kept of every title."""
+    try:
+        with np.load(path) as arrays:
+            return {name: arrays[name] for name in ("probabilities", "labels", "selected", "words")}
+    except (OSError, ValueError, KeyError) as error:
+        message = f"{path} is missing or damaged ({error}): run the step `evaluate`"
+        raise StepError(message) from error
 
 
-def _plot_training(log: list[dict[str, float]]) -> Any:  # noqa: ANN401
-    def draw(axes: Axes) -> None:
-        lines = [line for line in log if line.get("loss") is not None]
-        axes.plot([v["step"] for v in lines], [v["loss"] for v in lines], lw=1, label="training loss")
-        axes.set(xlabel="step or round", ylabel="binary cross-entropy", title="Training")
-        axes.legend(loc="upper right")
-        monitored = [line for line in log if "monitor_map" in line]
-        if not monitored:
-            return
-        right = axes.twinx()
-        right.plot(
-            [v["step"] for v in monitored],
-            [v["monitor_map"] for v in monitored],
-            "o-",
-            color="C1",
-            label="monitored mAP",
-        )
-        right.set_ylabel("mAP, first window of the monitored titles")
-        right.legend(loc="center right")
-
-    return draw
-
-
-def _plot_genres(metrics: dict[str, Any]) -> Any:  # noqa: ANN401
-    def draw(axes: Axes) -> None:
-        genres = sorted(metrics["genres"].items(), key=lambda item: item[1]["f1"])
-        axes.barh([name for name, _ in genres], [value["f1"] for _, value in genres])
-        for row, (_, value) in enumerate(genres):
-            axes.text(value["f1"] + 0.01, row, f"{value['titles']}", va="center", fontsize=8)
-        axes.set(xlim=(0, 1), xlabel="F1 (titles that have the genre beside the bar)", title="F1 per genre")
-
-    return draw
-
-
-def _plot_calibration(probabilities: Any, labels: Any) -> Any:  # noqa: ANN401 -- arrays [titles, 18]
-    def draw(axes: Axes) -> None:
-        p, y = probabilities.ravel(), labels.ravel()
-        cell = np.minimum((p * 15).astype(int), 14)
-        used = [c for c in range(15) if (cell == c).any()]
-        axes.plot([0, 1], [0, 1], ls=":", color="grey")
-        axes.plot([p[cell == c].mean() for c in used], [y[cell == c].mean() for c in used], "o-")
-        axes.set(
-            xlabel="mean probability", ylabel="share that has the genre", title="Calibration, all labels"
-        )
-
-    return draw
+def _study(run: Path, artifact: Path) -> Any:  # noqa: ANN401 -- any JSON value
+    """Read the study of this very network, if there is one."""
+    path = run / "study" / STUDY_NAME
+    if not path.is_file():
+        return None
+    study = _read(path, "study")
+    if study["network"] != sha256(artifact / network_name(artifact)):
+        logger.warning("%s is of another network, and left out: run the step `study`", path)
+        return None
+    return study
 
 
 _CARD: Final = """\
@@ -124,9 +90,13 @@ Thresholds and calibration were fitted on the same titles, so these figures flat
 
 ![Calibration](report/calibration.png)
 
+![Quality against text length](report/lengths.png)
+
+![Genres together, and where the model says so too often or too seldom](report/cooccurrence.png)
+
 ![Training](report/training.png)
 
-## How it was made
+{study}## How it was made
 
 {making}
 Every choice stands in the recipe, `model_artifacts/pipeline/recipes/{model}-{version}.toml`; the registry holds it with the digests of the corpus.
@@ -160,6 +130,8 @@ def _quality_table(metrics: dict[str, Any]) -> str:
         if "fp32" in metrics
         else [("shipped", metrics)]
     )
+    names = {"deep": "its network alone", "wide": "its linear model alone"}
+    columns += [(names[part], metrics["parts"][part]) for part in metrics.get("parts", {})]
     lines = [
         "| | " + " | ".join(name for name, _ in columns) + " |",
         "|---|" + "--:|" * len(columns),
@@ -190,6 +162,21 @@ def _bert_text(recipe: BertRecipe, training: dict[str, Any], titles: int) -> dic
     }
 
 
+def _wide_text(recipe: WideRecipe, tokens: int) -> dict[str, str]:
+    """Give what the card of a transformer says of the linear model beside it, by the part it goes to the end of."""
+    return {
+        "use": (
+            "\nA linear model reads the word pieces of the text and their neighbouring pairs beside it, and its logits are added with a fixed weight:\n"
+            "the network generalises, the linear model remembers words."
+        ),
+        "making": (
+            f" The linear model: logistic regression\non TF-IDF of the {recipe.features:,} word pieces and pairs that the most texts hold, fitted to the same "
+            "texts and labels by L-BFGS, rounded to INT8."
+        ),
+        "limits": f"- The linear model reads the first {tokens:,} word pieces of a text and no title.\n",
+    }
+
+
 def _trees_text(recipe: XgboostRecipe, training: dict[str, Any], titles: int) -> dict[str, str]:
     """Give the parts of the card that only the tree model has."""
     return {
@@ -209,7 +196,7 @@ def _trees_text(recipe: XgboostRecipe, training: dict[str, Any], titles: int) ->
 
 
 def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
-    """Write ``report/`` (plots, ``metrics.json``) and ``MODEL_CARD.md`` into the artifact.
+    """Write ``report/`` (plots, ``metrics.json``) and ``MODEL_CARD.md`` into the artifact; the study too, if there is one.
 
     Raises
     ------
@@ -220,20 +207,31 @@ def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
     training = _read(run / "train" / "train.json", "train")
     prepared = _read(run / "prepare" / "prepare.json", "prepare")
     log = [json.loads(line) for line in (run / "train" / LOG).read_text(encoding="utf-8").splitlines()]
-    with np.load(run / "evaluate" / "probabilities.npz") as arrays:
-        probabilities, labels = arrays["probabilities"], arrays["labels"]
+    arrays = _arrays(run / "evaluate" / "probabilities.npz")
+    selected, labels = arrays["selected"], arrays["labels"]
     folder = artifact / "report"
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "metrics.json", metrics)
-    _save(_plot_training(log), folder / "training.png", (8, 4))
-    _save(_plot_genres(metrics), folder / "genres.png", (7, 5))
-    _save(_plot_calibration(probabilities, labels), folder / "calibration.png", (5, 5))
+    plots.save(plots.training(log), folder / "training.png", (8, 4))
+    plots.save(plots.genres(metrics), folder / "genres.png", (7, 5))
+    plots.save(plots.calibration(arrays["probabilities"], labels), folder / "calibration.png", (5, 5))
+    plots.save(plots.lengths(arrays["words"], selected, labels), folder / "lengths.png", (7, 4))
+    plots.save(plots.confusion(selected, labels), folder / "cooccurrence.png", (12, 6))
+    study = _study(run, artifact)
+    for name in ("compression.png", STUDY_NAME):
+        (folder / name).unlink(missing_ok=True)
+    if study is not None:
+        plots.save(plots.compression(study), folder / "compression.png", (11, 5))
+        write_json(folder / STUDY_NAME, study)
     titles = prepared["corpus"]["train"]["titles"]
     own = (
         _bert_text(recipe, training, titles)
         if isinstance(recipe, BertRecipe)
         else _trees_text(recipe, training, titles)
     )
+    if isinstance(recipe, BertRecipe) and recipe.wide is not None:
+        more = _wide_text(recipe.wide, recipe.prepare.max_text_tokens)
+        own = {name: text + more.get(name, "") for name, text in own.items()}
     card = _CARD.format(
         **own,
         model=recipe.model,
@@ -247,6 +245,7 @@ def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
             for bucket, value in metrics["words"].items()
         ),
         corpus_titles=titles,
+        study="" if study is None else study_text(study),
     )
     with replacing(artifact / CARD_NAME) as temporary:
         temporary.write_text(card, encoding="utf-8")

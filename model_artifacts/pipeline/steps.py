@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from model_artifacts.pipeline.recipe import Recipe, XgboostRecipe
+    from model_artifacts.pipeline.recipe import Recipe, WideRecipe, XgboostRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +104,12 @@ def _quantize(run: Run, recipe: BertRecipe) -> None:
     quantize(exported=run.folder("export"), out=run.folder("quantize"), recipe=recipe.quantize)
 
 
+def _fit_wide(run: Run, recipe: WideRecipe) -> None:
+    from model_artifacts.pipeline.wide import fit_wide  # noqa: PLC0415
+
+    fit_wide(prepared=run.folder("prepare"), out=run.folder("wide"), recipe=recipe)
+
+
 def _train_trees(run: Run, recipe: XgboostRecipe) -> None:
     from model_artifacts.pipeline.trees import grow  # noqa: PLC0415
 
@@ -126,7 +132,7 @@ def _export_trees(run: Run, recipe: XgboostRecipe) -> None:
     )
 
 
-def _calibrate(run: Run, network: Path) -> None:
+def _calibrate(run: Run, network: Path, wide: Path | None = None) -> None:
     from model_artifacts.pipeline.artifact import TOKENIZER_NAME  # noqa: PLC0415
     from model_artifacts.pipeline.calibrate import calibrate  # noqa: PLC0415
 
@@ -134,6 +140,7 @@ def _calibrate(run: Run, network: Path) -> None:
         corpus_file=corpus_file(run.corpus, "validation"),
         tokenizer=run.folder("prepare") / TOKENIZER_NAME,
         network=network,
+        wide=wide,
         out=run.folder("calibrate"),
         recipe=run.recipe,
         threads=run.threads,
@@ -141,13 +148,14 @@ def _calibrate(run: Run, network: Path) -> None:
     )
 
 
-def _evaluate(run: Run, reference: Path | None) -> None:
+def _evaluate(run: Run, reference: Path | None, wide: Path | None = None) -> None:
     from model_artifacts.pipeline.evaluate import evaluate  # noqa: PLC0415
 
     evaluate(
         corpus_file=corpus_file(run.corpus, "validation"),
         artifact=run.artifact,
         reference=reference,
+        reference_wide=wide,
         out=run.folder("evaluate"),
         recipe=run.recipe,
         threads=run.threads,
@@ -176,13 +184,16 @@ def steps_of(run: Run) -> dict[str, Callable[[], None]]:
         "register": lambda: _register(run),
     }
     if isinstance(recipe, BertRecipe):
+        part = recipe.wide
+        wide = None if part is None else run.folder("wide")
         return {
             "prepare": lambda: _prepare(run),
             "train": lambda: _train_bert(run, recipe),
             "export": lambda: _export_bert(run, recipe),
             "quantize": lambda: _quantize(run, recipe),
-            "calibrate": lambda: _calibrate(run, quantized / "model.int8.onnx"),
-            "evaluate": lambda: _evaluate(run, exported / "model.fp32.onnx"),
+            **({} if part is None else {"wide": lambda: _fit_wide(run, part)}),
+            "calibrate": lambda: _calibrate(run, quantized / "model.int8.onnx", wide),
+            "evaluate": lambda: _evaluate(run, exported / "model.fp32.onnx", wide),
             **last,
         }
     return {
@@ -199,6 +210,7 @@ _RECIPE_PARTS: Final[dict[str, set[str]]] = {
     "prepare": {"prepare"},
     "train": {"model", "train", "layers", "distil", "trees"},
     "quantize": {"quantize"},
+    "wide": {"wide"},
     "calibrate": {"version", "description", "serve"},
 }
 """What of the recipe a step reads beyond what the steps before it read."""
@@ -249,6 +261,20 @@ def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
         write_json(run.folder(name) / STAMP, {"made_from": stamps[name]})
         ran.append(name)
     return ran
+
+
+def require(run: Run, name: str) -> None:
+    """Check that a step has run for this recipe and corpus.
+
+    Raises
+    ------
+    StepError
+        If it has not, or the recipe has no such step.
+    """
+    stamps = _stamps(run)
+    if name not in stamps or _read_stamp(run, name) != stamps[name]:
+        message = f"step {name} has not run for this recipe and corpus in {run.out}"
+        raise StepError(message)
 
 
 def _stamps(run: Run) -> dict[str, str]:

@@ -84,6 +84,7 @@ def train(*, prepared: Path, out: Path, recipe: BertRecipe, teacher: Path | None
             **({"distil": recipe.distil.model_dump(mode="json")} if recipe.distil else {}),
             "input": run.fingerprint,
             "steps": run.total_steps,
+            "rescheduled": run.rescheduled,
             "views": run.total_steps * recipe.train.batch_size,
             "seconds": round(run.seconds),
             "torch": torch.__version__,
@@ -121,6 +122,7 @@ class _Run:
         self._peak = [group["lr"] for group in self._optimizer.param_groups]
         self.step = 0
         self.seconds = 0.0
+        self.rescheduled: list[dict[str, float]] = []
         self._losses: list[float] = []
         self._log_mark = (0, 0.0)
 
@@ -184,6 +186,7 @@ class _Run:
                     "fingerprint": self.fingerprint,
                     "step": self.step,
                     "seconds": self.seconds,
+                    "rescheduled": self.rescheduled,
                     "network": self.network.state_dict(),
                     "optimizer": self._optimizer.state_dict(),
                     "rng": torch.get_rng_state(),
@@ -192,13 +195,29 @@ class _Run:
             )
 
     def resume(self, out: Path) -> None:
-        """Go on from the checkpoint in ``out``, if there is one; drop what the log says beyond it."""
+        """Go on from the checkpoint in ``out``, if there is one; drop what the log says beyond it.
+
+        A recipe that differs in the number of passes alone goes on too, on the schedule of its own number; ``train.json``
+        then says after which step, and what the number was before. Training that has more or less time than was
+        thought is worth finishing, but is not the same as a run that had this number from the start.
+        """
         path = out / CHECKPOINT
         if path.exists():
             state: dict[str, Any] = torch.load(path, weights_only=True)
+            before = state["identity"]["recipe"].get("epochs", self.recipe.epochs)
+            state["identity"]["recipe"]["epochs"] = self.recipe.epochs
             if state["identity"] != self._identity or state["fingerprint"] != self.fingerprint:
                 message = f"{path} belongs to another recipe or other examples; remove it to start over"
                 raise StepError(message)
+            if state["step"] > self.total_steps:
+                message = f"{path} is at step {state['step']}, beyond the {self.total_steps} of {self.recipe.epochs} passes"
+                raise StepError(message)
+            self.rescheduled = state.get("rescheduled", [])
+            if before != self.recipe.epochs:
+                self.rescheduled.append({"after_step": state["step"], "epochs_before": before})
+                logger.info(
+                    "%g passes instead of %g from step %d on", self.recipe.epochs, before, state["step"]
+                )
             self.network.load_state_dict(state["network"])
             self._optimizer.load_state_dict(state["optimizer"])
             torch.set_rng_state(state["rng"])

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,8 @@ from functions.classification.files.results import ResultFormat
 from genre_model import GENRES, Document, GenreModel
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.errors import CorpusError, StepError
-from model_artifacts.pipeline.quantize import WEIGHT_LIMIT, check_no_saturation, product_weight_extremes
 from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, load_recipe
+from model_artifacts.pipeline.saturation import WEIGHT_LIMIT, check_no_saturation, product_weight_extremes
 from model_artifacts.pipeline.score import score_results
 from model_artifacts.pipeline.steps import Run, run_steps, steps_of
 from model_artifacts.registry import Registry
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "cdk.cli", "pipeline"]
+MORTAL = [sys.executable, "-m", "tests.support.dies_at_checkpoint", "pipeline"]
 RECIPE = """
 model = "genre-bert"
 version = "9.9.9"
@@ -53,6 +54,10 @@ monitor_titles = 16
 [serve]
 window_tokens = 64
 max_windows = 2
+
+[wide]
+features = 400
+iterations = 10
 """
 
 
@@ -108,8 +113,54 @@ def test_all_steps_make_a_registered_model_that_has_learned(finished: Run) -> No
         "training.png",
         "genres.png",
         "calibration.png",
+        "lengths.png",
+        "cooccurrence.png",
     }
     assert "genre-bert 9.9.9" in (folder / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_linear_model_is_shipped_beside_the_network_and_measured_apart(finished: Run) -> None:
+    manifest = json.loads((finished.artifact / "manifest.json").read_text())
+    metrics = json.loads((finished.folder("evaluate") / "metrics.json").read_text())
+    record = Registry.load(finished.registry).models["genre-bert"]["versions"]["9.9.9"]
+    parts = GenreModel.load(finished.artifact).parts([Document("A sheriff and an outlaw at the saloon.")])
+
+    assert manifest["files"].keys() == {"model.int8.onnx", "tokenizer.json", "wide.bin"}
+    assert (manifest["wide"]["features"], manifest["wide"]["max_tokens"]) == (400, 2048)
+    assert len(set(manifest["wide"]["weights"])) == 1
+    assert parts.wide is not None
+    assert GENRES[int(parts.wide[0].argmax())] == "Western"
+    assert metrics["parts"].keys() == {"deep", "wide"}
+    assert min(metrics["parts"][name]["micro_f1"] for name in ("deep", "wide")) > 0.5
+    served = ("manifest.json", *manifest["files"])
+    assert metrics["artifact_size"] == sum((finished.artifact / name).stat().st_size for name in served)
+    assert record["files"].keys() == set(served)
+    assert record["metrics"]["parts"] == metrics["parts"]
+    card = (finished.artifact / "MODEL_CARD.md").read_text()
+    assert "| its linear model alone |" in card
+    assert "of the 400 word pieces and pairs" in card
+
+
+@pytest.mark.slow
+def test_another_linear_model_leaves_the_network_as_it_is(finished: Run) -> None:
+    assert isinstance(finished.recipe, BertRecipe)
+    assert finished.recipe.wide is not None
+    other = finished.recipe.wide.model_copy(update={"features": 300})
+    changed = replace(
+        finished, recipe=finished.recipe.model_copy(update={"wide": other, "version": "9.9.11"})
+    )
+    alone = replace(finished, recipe=finished.recipe.model_copy(update={"wide": None, "version": "9.9.12"}))
+
+    try:
+        assert run_steps(changed, list(steps_of(changed)))[0] == "wide"
+        assert run_steps(alone, list(steps_of(alone)))[0] == "calibrate"
+        assert GenreModel.load(alone.artifact).parts([Document("A duel.")]).wide is None
+        assert not (alone.artifact / "wide.bin").exists()
+        with pytest.raises(StepError, match="genre-bert has no step wide"):
+            run_steps(alone, ["wide"])
+    finally:
+        run_steps(finished, list(steps_of(finished)))
 
 
 @pytest.mark.slow
@@ -179,7 +230,7 @@ def test_a_student_learns_from_the_teacher_beside_it(finished: Run) -> None:
     assert isinstance(finished.recipe, BertRecipe)
     train = finished.recipe.train.model_copy(update={"epochs": 0.5, "precision": "bfloat16"})
     distil = DistilRecipe(teacher="genre-bert-9.9.9", teacher_layers=1, start_layers=(0,))
-    changes = {"model": "genre-bert-small", "train": train, "distil": distil}
+    changes = {"model": "genre-bert-small", "train": train, "distil": distil, "wide": None}
     student = Run(
         recipe=finished.recipe.model_copy(update=changes),
         corpus=finished.corpus,
@@ -248,22 +299,15 @@ def test_killed_training_goes_on_from_its_checkpoint_to_the_same_weights(
     subprocess.run([*COMMAND, "prepare", *arguments], check=True, env=environment, cwd=ROOT)
     checkpoint = tmp_path / "out" / "train" / "checkpoint.pt"
 
-    kills = 0
-    for _ in range(2):
-        seen = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        process = subprocess.Popen([*COMMAND, "train", *arguments], env=environment, cwd=ROOT)
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            if checkpoint.exists() and checkpoint.stat().st_mtime_ns > seen:
-                break
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait() == -signal.SIGKILL
+    deaths = [
+        subprocess.run([*MORTAL, "train", *arguments], check=False, env=environment, cwd=ROOT).returncode
+        for _ in range(2)
+    ]
     last = subprocess.run(
         [*COMMAND, "train", *arguments], check=True, env=environment, cwd=ROOT, capture_output=True, text=True
     )
 
-    assert kills == 2
+    assert deaths == [-signal.SIGKILL] * 2
     assert "resumed at step" in last.stderr
     whole = torch.load(finished.folder("train") / "weights.pt", weights_only=True)
     pieced = torch.load(tmp_path / "out" / "train" / "weights.pt", weights_only=True)

@@ -44,7 +44,7 @@ def expected_logits(document: Document) -> np.ndarray[Any, np.dtype[np.float64]]
     return mean
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.builds(Document, texts, st.none() | texts), max_size=9))
 def test_every_document_gets_the_mean_of_its_own_windows(tiny: GenreModel, documents: list[Document]) -> None:
     found = tiny.logits(documents)

@@ -11,7 +11,7 @@ from model_artifacts import gates
 from model_artifacts.gates import PromotionRefusedError, check_gates, promote
 from model_artifacts.pipeline.files import sha256
 from model_artifacts.registry import Registry, RegistryError
-from tests.support.artifacts import write_tiny_artifact
+from tests.support.artifacts import write_tiny_artifact, write_tiny_wide_artifact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +71,7 @@ def test_a_better_version_is_promoted_and_can_be_taken_back(registry: Registry) 
         ({"expected_calibration_error": 0.031}, r"calibration: 0\.031, at most 0\.03"),
         ({"expected_calibration_error": None}, "calibration: was not measured"),
         ({"network_size": 25_000_001}, "size: 2.5e"),
+        ({"artifact_size": 25_000_001}, "size: 2.5e"),
         ({"data": "other"}, "quality: measured on other titles than the champion"),
     ],
 )
@@ -83,6 +84,20 @@ def test_a_version_that_fails_a_gate_is_refused_with_the_reason(
 
 def test_figures_within_the_noise_of_the_champion_pass(registry: Registry) -> None:
     promote(add(registry, "1.1.0", micro_f1=0.5985), "tiny", "1.1.0")
+
+
+def test_the_table_of_a_wide_part_is_checked_like_the_other_files(registry: Registry) -> None:
+    other = add(registry, "1.1.0")
+    folder = write_tiny_wide_artifact(registry.root / "tiny" / "1.1.0", version="1.1.0")
+    record = other.models["tiny"]["versions"]["1.1.0"]
+    record["files"] = {p.name: sha256(p) for p in folder.iterdir() if p.name != "MODEL_CARD.md"}
+    assert "wide.bin" in record["files"]
+    assert promote(other, "tiny", "1.1.0")[0].version("tiny") == "1.1.0"
+
+    (folder / "wide.bin").write_bytes((folder / "wide.bin").read_bytes()[::-1])
+
+    with pytest.raises(PromotionRefusedError, match=r"artifact: .*wide\.bin differs from the manifest"):
+        promote(other, "tiny", "1.1.0")
 
 
 def test_a_missing_card_a_changed_file_and_a_damaged_artifact_are_refused(registry: Registry) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from model_artifacts.pipeline.quantize import WEIGHT_LIMIT, check_no_saturation, product_weight_extremes
+from model_artifacts.pipeline.saturation import WEIGHT_LIMIT, check_no_saturation, product_weight_extremes
 from model_artifacts.registry import Registry
 
 LAYERS = 6

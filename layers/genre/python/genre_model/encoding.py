@@ -47,8 +47,16 @@ class Encoder:
 
         Every document has at least one window; text that holds no word piece at all gives an empty one.
         """
+        return self.windows(*self.tokenize(documents))
+
+    def tokenize(self, documents: Sequence[Document]) -> tuple[list[list[int]], list[list[int]]]:
+        """Give the word pieces of each document's text, and of its title (none for no title)."""
         texts = self._pieces.encode([document.text for document in documents])
         titles = self._pieces.encode([document.title or "" for document in documents])
+        return texts, titles
+
+    def windows(self, texts: list[list[int]], titles: list[list[int]]) -> list[list[list[int]]]:
+        """Cut what `tokenize` gave; see `encode`."""
         return [self._windows(text, title) for text, title in zip(texts, titles, strict=True)]
 
     def _windows(self, text: list[int], title: list[int]) -> list[list[int]]:

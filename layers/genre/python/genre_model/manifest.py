@@ -23,6 +23,7 @@ SCHEMA_VERSION: Final = 1
 POSITIONS: Final = 512
 """Position embeddings of BERT: no window is longer."""
 MAX_BINS: Final = 2**20
+MAX_FEATURES: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,31 @@ class BagInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WidePart:
+    """The linear model beside a transformer; see `genre_model.wide`.
+
+    Parameters
+    ----------
+    file : str
+        The table's file.
+    features : int
+        N-grams of word pieces that it holds.
+    ngrams : int
+        Length of the longest n-gram, 1 or 2.
+    max_tokens : int
+        Word pieces read of a text, from its beginning.
+    weights : tuple of float
+        Per label, 0 or more: the logit is the network's plus ``weight`` times the linear model's.
+    """
+
+    file: str
+    features: int
+    ngrams: int
+    max_tokens: int
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A checked manifest.
 
@@ -78,9 +104,11 @@ class Manifest:
     name, version : str
         What an answer names as its model.
     files : mapping of str to FileEntry
-        Holds at least the two files named by ``network`` and ``tokenizer``.
+        Holds at least the files named by ``network``, ``tokenizer`` and ``wide``.
     input : WindowInput or BagInput
         How the network is fed; which of the two follows from the manifest's ``kind``.
+    wide : WidePart or None
+        The linear model whose logits are added to a transformer's, if the artifact has one.
     thresholds : tuple of float
         Per label, strictly between 0 and 1; a label at or above its threshold is selected.
     slope, intercept : tuple of float
@@ -93,6 +121,7 @@ class Manifest:
     network: str
     tokenizer: str
     input: WindowInput | BagInput
+    wide: WidePart | None
     thresholds: tuple[float, ...]
     slope: tuple[float, ...]
     intercept: tuple[float, ...]
@@ -130,20 +159,37 @@ class Manifest:
         ArtifactError
             If the file is missing, or differs in size or digest.
         """
-        entry = self.files[name]
+        try:
+            content = (folder / name).read_bytes()
+        except OSError as error:
+            raise _unreadable(folder / name, error) from error
+        self._compare(folder / name, len(content), hashlib.sha256(content).hexdigest())
+        return content
+
+    def check_file(self, folder: Path, name: str) -> Path:
+        """Do the same without keeping the bytes, for what is then read by its path, which is what this gives."""
         path = folder / name
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                size = file.tell()
         except OSError as error:
-            message = f"model artifact file {path} cannot be read: {error.strerror}"
-            raise ArtifactError(message) from error
-        if len(content) != entry.size:
-            message = f"model artifact file {path} has {len(content)} bytes instead of {entry.size}"
+            raise _unreadable(path, error) from error
+        self._compare(path, size, digest)
+        return path
+
+    def _compare(self, path: Path, size: int, digest: str) -> None:
+        entry = self.files[path.name]
+        if size != entry.size:
+            message = f"model artifact file {path} has {size} bytes instead of {entry.size}"
             raise ArtifactError(message)
-        if hashlib.sha256(content).hexdigest() != entry.sha256:
+        if digest != entry.sha256:
             message = f"model artifact file {path} differs from the manifest's sha256"
             raise ArtifactError(message)
-        return content
+
+
+def _unreadable(path: Path, error: OSError) -> ArtifactError:
+    return ArtifactError(f"model artifact file {path} cannot be read: {error.strerror}")
 
 
 class _Flaw(Exception):  # noqa: N818 -- never leaves this module
@@ -173,11 +219,13 @@ def _parse(content: Any) -> Manifest:  # noqa: ANN401 -- whatever the file holds
         network=_text(root, "network"),
         tokenizer=_text(root, "tokenizer"),
         input=_input(root),
+        wide=_wide(root),
         thresholds=_numbers(root, "thresholds", 0.0, 1.0),
         slope=_numbers(calibration, "slope", 0.0, math.inf),
         intercept=_numbers(calibration, "intercept", -math.inf, math.inf),
     )
-    for name in (manifest.network, manifest.tokenizer):
+    named = [manifest.network, manifest.tokenizer, *([manifest.wide.file] if manifest.wide else [])]
+    for name in named:
         if name not in files:
             message = f"file {name!r} is named but not listed under files"
             raise _Flaw(message)
@@ -209,6 +257,26 @@ def _input(root: dict[str, Any]) -> WindowInput | BagInput:
         message = "max_title_tokens leaves less than half a window to the text"
         raise _Flaw(message)
     return found
+
+
+def _wide(root: dict[str, Any]) -> WidePart | None:
+    if "wide" not in root:
+        return None
+    part = _object(root["wide"], "wide")
+    if root.get("kind") != "windows":
+        message = f"a network of kind {root.get('kind')!r} has no wide part"
+        raise _Flaw(message)
+    weights = _numbers(part, "weights", -math.inf, math.inf)
+    if min(weights) < 0:
+        message = "a weight of the wide part is below 0"
+        raise _Flaw(message)
+    return WidePart(
+        file=_text(part, "file"),
+        features=_whole(part, "features", 1, MAX_FEATURES),
+        ngrams=_whole(part, "ngrams", 1, 2),
+        max_tokens=_whole(part, "max_tokens", 1, 2**20),
+        weights=weights,
+    )
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:  # noqa: ANN401

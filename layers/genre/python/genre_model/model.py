@@ -9,6 +9,7 @@ import numpy as np
 from genre_model.manifest import Manifest
 from genre_model.scorers import open_scorer
 from genre_model.tokenizing import WordPieces
+from genre_model.wide import open_wide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from genre_model.documents import Document
-    from genre_model.scorers import Scorer
+    from genre_model.scorers import Parts, Scorer
 
 
 class GenreModel:
@@ -29,6 +30,8 @@ class GenreModel:
     def __init__(self, manifest: Manifest, scorer: Scorer) -> None:
         self._manifest = manifest
         self._scorer = scorer
+        self._weights = np.array(manifest.wide.weights if manifest.wide else 0, np.float32)
+        """float32 ``[18]``: what the linear model's logits count beside the network's."""
         self._slope = np.array(manifest.slope, np.float32)
         self._intercept = np.array(manifest.intercept, np.float32)
         self.thresholds: npt.NDArray[np.float32] = np.array(manifest.thresholds, np.float32)
@@ -57,9 +60,13 @@ class GenreModel:
             raise ValueError(message)
         manifest = Manifest.load(folder)
         pieces = WordPieces(manifest.read_file(folder, manifest.tokenizer))
-        network = manifest.read_file(folder, manifest.network)
-        path = folder / manifest.network
-        return cls(manifest, open_scorer(network, path, pieces, manifest.input, threads=threads))
+        network = manifest.check_file(folder, manifest.network)
+        wide = None
+        if manifest.wide is not None:
+            table = manifest.read_file(folder, manifest.wide.file)
+            wide = open_wide(table, folder / manifest.wide.file, manifest.wide, pieces)
+        scorer = open_scorer(network, pieces, manifest.input, threads=threads, wide=wide)
+        return cls(manifest, scorer)
 
     @property
     def name(self) -> str:
@@ -88,7 +95,17 @@ class GenreModel:
 
     def logits(self, documents: Sequence[Document]) -> npt.NDArray[np.float32]:
         """Give each document's logits, float32 ``[documents, 18]``: what calibration is fitted on."""
-        return self._scorer.logits(documents)
+        return self.combine(self.parts(documents))
+
+    def parts(self, documents: Sequence[Document]) -> Parts:
+        """Give the logits of the network and of the linear model beside it, for whoever measures them apart."""
+        return self._scorer.parts(documents)
+
+    def combine(self, parts: Parts) -> npt.NDArray[np.float32]:
+        """Add the parts up with the manifest's weights, float32 ``[documents, 18]``."""
+        if parts.wide is None:
+            return parts.deep
+        return parts.deep + self._weights * parts.wide
 
     def calibrate(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Turn logits into probabilities, same shape and dtype (Platt 1999, per label)."""

@@ -5,7 +5,7 @@ A scorer owns how documents become the network's input; calibration is not its b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,38 +25,59 @@ if TYPE_CHECKING:
 
     from genre_model.documents import Document
     from genre_model.tokenizing import WordPieces
+    from genre_model.wide import WideScorer
 
 _ROWS: Final = 64
 """Documents of one run of the tree model: bounds the dense input to 4 MB at 16,384 bins."""
 
 
+class Parts(NamedTuple):
+    """The logits of a model's parts, each float32 ``[documents, 18]``.
+
+    ``deep`` is what the network says, ``wide`` what the linear model beside it says, None where there is none.
+    """
+
+    deep: npt.NDArray[np.float32]
+    wide: npt.NDArray[np.float32] | None
+
+
 class Scorer(Protocol):
     """What `GenreModel` needs of a network."""
 
-    def logits(self, documents: Sequence[Document]) -> npt.NDArray[np.float32]:
-        """Give float32 ``[documents, 18]``."""
+    def parts(self, documents: Sequence[Document]) -> Parts:
+        """Give each document's logits, part by part."""
 
 
 class WindowScorer:
     """A transformer that reads windows of token ids; a document's logits are the mean over its windows.
 
     The windows of all documents are sorted by length and run in batches of similar ones, as large as the
-    artifact allows.
+    artifact allows. A linear model beside it, if there is one, reads the text's word pieces (never the title's).
     """
 
     def __init__(
-        self, pieces: WordPieces, session: onnxruntime.InferenceSession, limits: WindowInput
+        self,
+        pieces: WordPieces,
+        session: onnxruntime.InferenceSession,
+        limits: WindowInput,
+        wide: WideScorer | None = None,
     ) -> None:
         self._encoder = Encoder(pieces, limits)
         self._session = session
         self._max_batch_tokens = limits.max_batch_tokens
+        self._wide = wide
 
-    def logits(self, documents: Sequence[Document]) -> npt.NDArray[np.float32]:
-        """Give float32 ``[documents, 18]``."""
-        encoded = self._encoder.encode(documents)
+    def parts(self, documents: Sequence[Document]) -> Parts:
+        """Give each document's logits, part by part."""
+        texts, titles = self._encoder.tokenize(documents)
+        deep = self._deep(self._encoder.windows(texts, titles))
+        return Parts(deep, None if self._wide is None else self._wide.logits(texts))
+
+    def _deep(self, encoded: list[list[list[int]]]) -> npt.NDArray[np.float32]:
+        """Give the network's logits of documents that are cut into windows, float32 ``[documents, 18]``."""
         windows = [window for document in encoded for window in document]
         owner = [row for row, document in enumerate(encoded) for _ in document]
-        total = np.zeros((len(documents), len(GENRES)), np.float32)
+        total = np.zeros((len(encoded), len(GENRES)), np.float32)
         for members in batches_by_length([len(window) for window in windows], self._max_batch_tokens):
             ids, mask = pad([windows[i] for i in members])
             (output,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
@@ -73,8 +94,8 @@ class BagScorer:
         self._session = session
         self._bins = limits.bins
 
-    def logits(self, documents: Sequence[Document]) -> npt.NDArray[np.float32]:
-        """Give float32 ``[documents, 18]``."""
+    def parts(self, documents: Sequence[Document]) -> Parts:
+        """Give each document's logits; there is one part."""
         texts = self._pieces.encode([document.text for document in documents])
         titles = self._pieces.encode([document.title or "" for document in documents])
         bags = [title + text for title, text in zip(titles, texts, strict=True)]
@@ -82,7 +103,7 @@ class BagScorer:
             self._session.run(None, {"bags": dense_bags(bags[start : start + _ROWS], self._bins)})[0]
             for start in range(0, len(bags), _ROWS)
         ]
-        return np.concatenate([np.empty((0, len(GENRES)), np.float32), *outputs])
+        return Parts(np.concatenate([np.empty((0, len(GENRES)), np.float32), *outputs]), None)
 
 
 _SIGNATURES: Final[dict[type, list[tuple[str, str]]]] = {
@@ -92,22 +113,28 @@ _SIGNATURES: Final[dict[type, list[tuple[str, str]]]] = {
 
 
 def open_scorer(
-    network: bytes, path: Path, pieces: WordPieces, limits: WindowInput | BagInput, *, threads: int
+    path: Path,
+    pieces: WordPieces,
+    limits: WindowInput | BagInput,
+    *,
+    threads: int,
+    wide: WideScorer | None = None,
 ) -> Scorer:
     """Open a network with exactly the given threads, and check that it is of the manifest's kind.
 
     Parameters
     ----------
-    network : bytes
-        An ONNX model.
     path : Path
-        Where it came from, for the error.
+        An ONNX model. ONNX Runtime reads the file itself: one copy of the weights fewer than from bytes, and so
+        less memory to fill at a cold start.
     pieces : WordPieces
         The artifact's tokenizer.
     limits : WindowInput or BagInput
         The manifest's ``input``; its type says which kind of network this is.
     threads : int
         Compute threads.
+    wide : WideScorer or None
+        The linear model beside a transformer.
 
     Raises
     ------
@@ -121,9 +148,7 @@ def open_scorer(
     # Idle threads must sleep: a spinning one burns the CPU share that the function is billed for.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        session = onnxruntime.InferenceSession(
-            network, sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(path, sess_options=options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the binding's exceptions share no base
         message = f"model artifact file {path} is not a network that ONNX Runtime can load: {error}"
         raise ArtifactError(message) from error
@@ -139,5 +164,5 @@ def open_scorer(
         )
         raise ArtifactError(message)
     if isinstance(limits, WindowInput):
-        return WindowScorer(pieces, session, limits)
+        return WindowScorer(pieces, session, limits, wide)
     return BagScorer(pieces, session, limits)

@@ -35,6 +35,11 @@ class WordPieces:
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
 
+    @property
+    def size(self) -> int:
+        """The number of word pieces, special ones included; every id is below it."""
+        return self._tokenizer.get_vocab_size()
+
     def special(self, token: str) -> int:
         """Give the id of a special token such as ``[CLS]``.
 

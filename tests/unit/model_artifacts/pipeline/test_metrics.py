@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_artifacts.pipeline.calibrate import best_thresholds, platt
+from model_artifacts.pipeline.calibrate import best_thresholds
 from model_artifacts.pipeline.metrics import (
     average_precision,
     expected_calibration_error,
@@ -16,6 +16,7 @@ from model_artifacts.pipeline.metrics import (
     mean_average_precision,
     micro_f1,
 )
+from model_artifacts.pipeline.platt import platt
 
 LABELS = np.array([[1, 0], [1, 1], [0, 1], [0, 0]], np.uint8)
 CHOSEN = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.uint8)
