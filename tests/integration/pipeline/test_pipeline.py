@@ -19,6 +19,7 @@ import torch
 from functions.classification.files import Row
 from functions.classification.files.results import ResultFormat
 from genre_model import GENRES, Document, GenreModel
+from model_artifacts.pipeline import train as training
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.errors import CorpusError, StepError
 from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, load_recipe
@@ -319,6 +320,36 @@ def test_killed_training_goes_on_from_its_checkpoint_to_the_same_weights(
     ]
     assert steps == sorted(steps)
     assert not checkpoint.exists()
+
+
+@pytest.mark.slow
+def test_another_number_of_passes_goes_on_from_the_checkpoint_and_says_so(
+    finished: Run, recipe: BertRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared, out = finished.folder("prepare"), tmp_path / "train"
+
+    def passes(number: float) -> BertRecipe:
+        return recipe.model_copy(update={"train": recipe.train.model_copy(update={"epochs": number})})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            training, "write_json", _interrupted
+        )  # after the last checkpoint, before the run's own end
+        with pytest.raises(KeyboardInterrupt):
+            training.train(prepared=prepared, out=out, recipe=passes(0.25))
+    with pytest.raises(StepError, match=r"is at step 10, beyond the 9 of 0\.2 passes"):
+        training.train(prepared=prepared, out=out, recipe=passes(0.2))
+    training.train(prepared=prepared, out=out, recipe=passes(0.5))
+
+    described = json.loads((out / "train.json").read_text())
+    assert described["rescheduled"] == [{"after_step": 10, "epochs_before": 0.25}]
+    assert described["steps"] == 24
+    whole = json.loads((finished.folder("train") / "train.json").read_text())
+    assert whole["rescheduled"] == []
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_step_without_the_one_before_names_it(corpus: Path, recipe: BertRecipe, tmp_path: Path) -> None:
