@@ -59,6 +59,13 @@ class RowProgress:
         self._rows += count
         self._progress.update(self._task, rows=self._rows, refresh=True)
 
+    def of_rows(self, title: str, rows: int, total: int | None) -> None:
+        """Show so many rows instead, of so many if that is known."""
+        self._rows = rows
+        self._progress.update(
+            self._task, description=title, rows=rows, total=total, completed=rows, refresh=True
+        )
+
     def at_byte(self, position: int) -> None:
         """Note that everything before this byte of the file is done."""
         self._progress.update(self._task, completed=position)

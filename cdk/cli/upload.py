@@ -6,6 +6,7 @@ file is the upload worker's business.
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import closing
 from pathlib import Path
@@ -24,14 +25,14 @@ from cdk.cli.place import (
     reaching,
 )
 from cdk.cli.progress import row_progress
-from functions.classification.uploads.upload import MAX_KEY_BYTES, UPLOADS, Upload
+from functions.classification.uploads.upload import ITEMS_METADATA, MAX_KEY_BYTES, UPLOADS, Upload
 
 if TYPE_CHECKING:
     from functions.classification.uploads.progress import Progress
 
 POLL_S: Final = 0.5
 EXIT_SOME_ROWS: Final = 3
-"""The results are complete, but for rows that could not be read."""
+"""The results are complete, but for rows that could not be read, and items that could not be made."""
 _COPY_BYTES: Final = 1024 * 1024
 
 
@@ -45,6 +46,14 @@ def upload(
         Path | None,
         typer.Option("--output", "-o", metavar="OUT", help="Wait, and write the results to this file."),
     ] = None,
+    items: Annotated[
+        bool | None,
+        typer.Option(
+            "--items/--no-items",
+            help="Make an item of every row, or of none.",
+            show_default="of the rows that name an item_id",
+        ),
+    ] = None,
     data: DataOption = Path(".data"),
     bucket: BucketOption = None,
     table: TableOption = None,
@@ -54,15 +63,18 @@ def upload(
     The results appear beside it in the bucket: results/NAME.jsonl, results/NAME.errors.jsonl for rows that could not be
     read, and results/NAME.summary.json at the end.
 
-    Exit codes: 0 it was uploaded (with --wait: every row was classified), 3 some rows could not be read, 1 it could not
-    be uploaded or not be read.
+    An item needs a title. Its id is the column item_id, or made from title and text where a row has none, so that the same
+    row is the same item however often it is uploaded. An item that exists already stays as it is.
+
+    Exit codes: 0 it was uploaded (with --wait: every row was classified, and every item that was asked for is there), 3
+    some rows could not be read or became no item, 1 it could not be uploaded or not be read.
     """
     key = f"{UPLOADS}{name or file.name}"
     if len(key.encode()) > MAX_KEY_BYTES:
         message = f"the name is too long: with {UPLOADS} it has more than {MAX_KEY_BYTES} bytes"
         raise PlaceError(message)
     place = find_place(data, {"files": bucket, "upload-progress": table})
-    sent = _send(place, file, key)
+    sent = _send(place, file, key, {} if items is None else {ITEMS_METADATA: str(items).lower()})
     typer.echo(f"{file} is s3://{sent.bucket}/{sent.key}", err=True)
     if not (wait or output):
         return
@@ -72,21 +84,27 @@ def upload(
         message = f"{sent.key} was replaced by a newer version, whose results count"
         raise PlaceError(message)
     rows = f"{ended.rows - ended.failed:,} rows classified, {ended.failed:,} not"
-    if ended.status == "failed" and not ended.rows:
+    with reaching():
+        summary = _summary(place, sent) if ended.rows else {}
+    if ended.status == "failed" and not summary.get("results"):
         raise PlaceError(ended.reason or "the file could not be read")
     if output:
         with reaching():
             _download(place, sent, output)
+    counted = summary.get("items") or {}
+    stored, refused = counted.get("stored", 0), counted.get("refused", 0)
     typer.echo(f"{rows}; results: s3://{sent.bucket}/{sent.results}", err=True)
-    if ended.failed:
+    if stored or refused:
+        typer.echo(f"items: {stored:,} stored, {refused:,} refused", err=True)
+    if ended.failed or refused:
         typer.echo(f"what is wrong with the others: s3://{sent.bucket}/{sent.errors}", err=True)
     if ended.reason:
         raise PlaceError(ended.reason)
-    if ended.failed:
+    if ended.failed or refused:
         raise typer.Exit(EXIT_SOME_ROWS)
 
 
-def _send(place: Place, file: Path, key: str) -> Upload:
+def _send(place: Place, file: Path, key: str, metadata: dict[str, str]) -> Upload:
     """Upload the file and give the version that this made."""
     with reaching():
         s3 = place.client("s3")
@@ -104,7 +122,7 @@ def _send(place: Place, file: Path, key: str) -> Upload:
                     done += sent
                     bar.at_byte(done)
 
-                s3.upload_fileobj(stream, bucket, key, Callback=count)
+                s3.upload_fileobj(stream, bucket, key, Callback=count, ExtraArgs={"Metadata": metadata})
         except OSError as error:
             message = f"{file} cannot be read: {error.strerror or error}"
             raise PlaceError(message) from error
@@ -124,15 +142,32 @@ def _wait(place: Place, sent: Upload) -> Progress:
         row_progress(f"classifying {sent.key}", total_bytes=None, shown=True) as bar,
     ):
         records = ProgressTable(client, place.names["upload-progress"], lease_s=0, now=time.time)
-        shown = 0
         while True:
             record = records.get(sent.id)
             if record is not None:
-                bar.add_rows(record.rows - shown)
-                shown = record.rows
+                bar.of_rows(*shown(record))
                 if record.status in FINAL:
                     return record
             time.sleep(POLL_S)
+
+
+def shown(record: Progress) -> tuple[str, int, int | None]:
+    """Give title, rows done and rows in all: a large file is read first, so that its rows are known then."""
+    from functions.classification.uploads.progress import Status  # noqa: PLC0415 -- as in `find_place`
+
+    match record.status:
+        case Status.STAGING:
+            return f"reading {record.key}", record.rows, None
+        case Status.MAPPED:
+            return f"classifying {record.key}", record.classified, record.rows
+    return f"classifying {record.key}", record.rows, None
+
+
+def _summary(place: Place, sent: Upload) -> dict[str, Any]:
+    """Read what is said of the upload at its end."""
+    body = place.client("s3").get_object(Bucket=sent.bucket, Key=sent.summary)["Body"].read()
+    content: dict[str, Any] = json.loads(body)
+    return content
 
 
 def _download(place: Place, sent: Upload, output: Path) -> None:

@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 
 from cdk.constructs.acknowledge import acknowledge
 from cdk.constructs.data import bucket_name
-from cdk.constructs.function import alias_arn
+from cdk.constructs.function import alias_arn, physical_name, state_machine_arn
 
 if TYPE_CHECKING:
     from cdk.constructs.data import Data
@@ -33,6 +33,8 @@ TABLE_WRITE: Final = (
     "dynamodb:PutItem",
     "dynamodb:UpdateItem",
 )
+TABLE_ADD: Final = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+"""To look at single rows, and to write them on conditions: no query, no deletion."""
 BUCKET_READ: Final = ("s3:GetObject", "s3:GetObjectVersion")
 BUCKET_WRITE: Final = ("s3:AbortMultipartUpload", "s3:PutObject")
 
@@ -46,7 +48,12 @@ def give(function: ServiceFunction, grant: Grant, data: Data, stage: str) -> Non
     role, lambda_function, can = function.role, function.function, set(grant.can)
     stack = cdk.Stack.of(function)
     if table := data.tables.get(grant.to):
-        actions = {*(TABLE_READ if "read" in can else ()), *(TABLE_WRITE if "write" in can else ())}
+        actions = {
+            action
+            for word, actions in (("read", TABLE_READ), ("write", TABLE_WRITE), ("add", TABLE_ADD))
+            if word in can
+            for action in actions
+        }
         indexes = (
             [f"{table.table_arn}/index/{name}" for name in data.indexes[grant.to]] if "read" in can else []
         )
@@ -70,6 +77,10 @@ def give(function: ServiceFunction, grant: Grant, data: Data, stage: str) -> Non
         # The full ARN would be a reference with six random characters; the role names exactly this secret by it.
         _allow(role, ["secretsmanager:GetSecretValue"], [secret.secret_arn])
         lambda_function.add_environment(grant.variable, secret.secret_arn)
+    elif "start" in can:
+        arn = state_machine_arn(stack, physical_name(stage, grant.to))
+        _allow(role, ["states:StartExecution"], [arn])
+        lambda_function.add_environment(grant.variable, arn)
     else:
         arn = alias_arn(stack, stage, grant.to)
         _allow(role, ["lambda:InvokeFunction"], [arn])

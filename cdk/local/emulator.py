@@ -19,6 +19,9 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
 
+import psutil
+
+from cdk.local.emulator_states import LAMBDA_URL
 from cdk.local.errors import ServeError
 from cdk.local.invocation import ACCOUNT, REGION
 
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 HOST: Final = "127.0.0.1"
-READY_S: Final = 60.0
+PORT_TRIES: Final = 5
+"""Ports tried where none is asked for: one that is free now may be taken when the emulator has started."""
+READY_S: Final = 120.0
 """Seconds until the emulator must answer; its first start compiles its modules."""
 STOP_S: Final = 60.0
 """Seconds it has to save its state."""
@@ -51,6 +56,10 @@ _KEPT: Final = (
 
 class EmulatorError(ServeError):
     """The emulator does not start, or ended."""
+
+
+class _PortLostError(EmulatorError):
+    """Somebody else took the port between its choice and the emulator's start."""
 
 
 class Emulator:
@@ -85,6 +94,7 @@ class Emulator:
         self._host, self._port = host, port
         self._settings = settings
         self._fresh = fresh
+        self._lambda_url: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -102,19 +112,41 @@ class Emulator:
         """What the emulator printed since its last start."""
         return self._folder / "emulator.log"
 
-    def start(self) -> None:
+    def start(self, *, lambda_url: str | None = None) -> None:
         """Start it and wait until it answers.
+
+        Parameters
+        ----------
+        lambda_url : str or None
+            Where the Lambda API answers that its Step Functions call; None for its own Lambda.
 
         Raises
         ------
         EmulatorError
             If the folder cannot be written, the port is taken, or it does not answer in time.
         """
-        self._port = _free_port(self._host, self._port)
+        self._lambda_url = lambda_url
+        wanted, tries = self._port, 1 if self._port else PORT_TRIES
         try:
             if self._fresh:
                 shutil.rmtree(self._folder, ignore_errors=False) if self._folder.exists() else None
             self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from error
+        while True:
+            self._port = _free_port(self._host, wanted)
+            tries -= 1
+            try:
+                self._start()
+            except _PortLostError:
+                if not tries:
+                    raise
+            else:
+                return
+
+    def _start(self) -> None:
+        """Start it on the port chosen."""
+        try:
             with self.log.open("wb") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "cdk.local.emulator_child"],
@@ -126,13 +158,15 @@ class Emulator:
                     start_new_session=True,
                 )
         except OSError as error:
-            message = f"the AWS emulator's folder {self._folder} cannot be used: {error.strerror}"
-            raise EmulatorError(message) from error
+            raise self._unusable(error) from error
         try:
             self._await_ready(self._process)
         except BaseException:
             self.stop()
             raise
+
+    def _unusable(self, error: OSError) -> EmulatorError:
+        return EmulatorError(f"the AWS emulator's folder {self._folder} cannot be used: {error.strerror}")
 
     def stop(self) -> None:
         """Let it save its state and end; kill it if it does not in time. Does nothing when it is not running."""
@@ -172,6 +206,7 @@ class Emulator:
             "LOG_LEVEL": "WARNING",
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "PYTHONUNBUFFERED": "1",
+            **({LAMBDA_URL: self._lambda_url} if self._lambda_url else {}),
             **self._settings,
         }
 
@@ -182,8 +217,8 @@ class Emulator:
                 message = (
                     f"the AWS emulator ended with status {process.returncode} at start: {self._last_words()}"
                 )
-                raise EmulatorError(message)
-            if self._answers():
+                raise _PortLostError(message) if self._port_lost() else EmulatorError(message)
+            if self._answers() and self._listens(process):
                 return
             if time.monotonic() >= deadline:
                 message = f"the AWS emulator did not answer within {READY_S:.0f} s: {self._last_words()}"
@@ -199,6 +234,18 @@ class Emulator:
             return False
         finally:
             connection.close()
+
+    def _listens(self, process: subprocess.Popen[bytes]) -> bool:
+        """Tell whether it is this process that has the port: another emulator may have taken it first."""
+        try:
+            found = psutil.Process(process.pid).net_connections("tcp")
+        except psutil.Error:
+            return False
+        return any(one.status == psutil.CONN_LISTEN and one.laddr.port == self._port for one in found)
+
+    def _port_lost(self) -> bool:
+        """Tell whether it ended because somebody took the port after it was chosen."""
+        return "already in use" in self.log.read_text(encoding="utf-8", errors="replace").lower()
 
     def _last_words(self) -> str:
         text = self.log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()

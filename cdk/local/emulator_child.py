@@ -30,9 +30,15 @@ if __name__ == "__main__":
     from ministack.services import dynamodb
 
     from cdk.local.emulator_index import keep_order
+    from cdk.local.emulator_states import LAMBDA_URL, lead_to
 
     if not keep_order(dynamodb):
         sys.stderr.write(
             "this ministack keeps its indexes another way: large rankings are read slowly here\n"
         )
+    if LAMBDA_URL in os.environ:
+        from ministack.services import stepfunctions
+
+        if not lead_to(stepfunctions, os.environ[LAMBDA_URL]):
+            sys.stderr.write("this ministack calls functions another way: large uploads fail here\n")
     main()

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 MODEL_VARIABLES: Final = {"genre-bert": "GENRE_MODEL_DIR", "genre-xgboost": "GENRE_XGBOOST_MODEL_DIR"}
 """Where a function looks for the artifact folder of a model; the images set the same variables."""
 _GEMINI: Final = ("GEMINI_API_KEY", "GEMINI_MODEL", "GEMINI_API_ENDPOINT")
-HANDED_ON: Final = {"enrichment": _GEMINI, "enrichment-worker": _GEMINI}
+HANDED_ON: Final = {
+    "enrichment": _GEMINI,
+    "enrichment-worker": _GEMINI,
+    "uploads": ("UPLOAD_MAP_BYTES", "UPLOAD_MAX_BYTES"),
+}
 """Variables of the service's own environment that these functions, and no others, receive."""
 _LEAST_CONCURRENCY: Final = 2
 
@@ -38,7 +42,7 @@ def make_version(
     root : Path
         A checkout of the project: ``functions/`` and ``layers/`` lie in it.
     variables : mapping of str to str
-        Variables beyond the spec's own: models, endpoints, names of resources.
+        Variables beyond the function's own: those of every function, models, endpoints, names of resources.
     """
     processors = os.cpu_count() or 1
     asked = function.reserved_concurrency or processors

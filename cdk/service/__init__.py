@@ -5,9 +5,9 @@ any function's code. An impossible spec is refused when it is made, with one sen
 """
 
 from cdk.service.api import Api
-from cdk.service.catalogue import CLASSIFICATION, METRICS_NAMESPACE, STAGES, service
+from cdk.service.catalogue import CLASSIFICATION, STAGES, service
 from cdk.service.data import Bucket, Index, Key, Notification, Queue, Resource, Secret, Table
-from cdk.service.functions import Function, Grant, MetricAlarm, QueueEvent, Route, TimerEvent
+from cdk.service.functions import STATISTICS, Function, Grant, MetricAlarm, QueueEvent, Route, TimerEvent
 from cdk.service.limits import (
     GATEWAY_PAYLOAD_BYTES,
     GATEWAY_TIMEOUT_S,
@@ -18,7 +18,8 @@ from cdk.service.limits import (
     SpecError,
 )
 from cdk.service.rollout import Rollout, Strategy
-from cdk.service.service import Service
+from cdk.service.service import METRICS_NAMESPACE, Service
+from cdk.service.upload_map import UploadMap
 from cdk.service.warmup import Schedule, Warmup
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "MEMORY_MB_PER_VCPU",
     "METRICS_NAMESPACE",
     "STAGES",
+    "STATISTICS",
     "TIMEOUT_S",
     "Api",
     "Bucket",
@@ -51,6 +53,7 @@ __all__ = [
     "Strategy",
     "Table",
     "TimerEvent",
+    "UploadMap",
     "Warmup",
     "service",
 ]

@@ -12,12 +12,11 @@ from cdk.service.functions import Function, Grant, MetricAlarm, QueueEvent, Rout
 from cdk.service.limits import MEMORY_MB_PER_VCPU, SpecError
 from cdk.service.rollout import Rollout
 from cdk.service.service import Service
+from cdk.service.upload_map import UploadMap
 from cdk.service.warmup import Schedule, Warmup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-METRICS_NAMESPACE: Final = "TrendingNow"
 
 CLASSIFICATION: Final = Function(
     name="classification",
@@ -33,12 +32,28 @@ CLASSIFICATION: Final = Function(
     ),
     memory_mb=MEMORY_MB_PER_VCPU,
     timeout_s=20,
-    environment={
-        "POWERTOOLS_SERVICE_NAME": "classification",
-        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-    },
     warmup=Warmup(provisioned=1),
     rollout=Rollout(golden="classification"),
+    alarms=(
+        MetricAlarm(
+            name="unlabelled",
+            metric="Unlabelled",
+            per="Classified",
+            threshold=0.5,
+            per_version=True,
+            meaning="More than half of the texts got no genre at all.",
+            remedy="Compare with the model's report; if it began with a rollout, roll back; else look at what is being sent.",
+        ),
+        MetricAlarm(
+            name="overlabelled",
+            metric="Labels",
+            per="Classified",
+            threshold=6,
+            per_version=True,
+            meaning="Texts get more than six genres on average, where people give two or three.",
+            remedy="As for unlabelled: thresholds that do not fit the network select too many.",
+        ),
+    ),
 )
 
 UPLOADS: Final = Function(
@@ -47,24 +62,24 @@ UPLOADS: Final = Function(
     handler="functions.classification.upload_handler.handler",
     layers=("core", "genre"),
     models=("genre-bert", "genre-xgboost"),
-    memory_mb=2 * MEMORY_MB_PER_VCPU,
+    memory_mb=4 * MEMORY_MB_PER_VCPU,
     timeout_s=300,
-    environment={
-        "POWERTOOLS_SERVICE_NAME": "uploads",
-        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-    },
     grants=(
         Grant(to="files", can=("read", "write"), variable="UPLOADS_BUCKET"),
         Grant(to="upload-progress", can=("read", "write"), variable="UPLOAD_PROGRESS_TABLE"),
+        Grant(to="items", can=("add",), variable="ITEMS_TABLE"),
         Grant(to="new-uploads", can=("send",), variable="UPLOADS_QUEUE_URL"),
         Grant(to="new-uploads", can=("bury",), variable="UPLOADS_DEAD_LETTERS_URL"),
+        Grant(to="upload-map", can=("start",), variable="UPLOAD_STATE_MACHINE_ARN"),
     ),
     events=(QueueEvent(queue="new-uploads", batch_size=1, max_concurrency=2),),
     rollout=Rollout(max_p99_ms=300_000),
 )
 """Files dropped into the bucket, from the classification's image. One file a message and one message an invocation: a
-long file holds up nobody. A file longer than an invocation hands over to the next, so a longer timeout would gain
-nothing, and a worker that died is replaced after six of them."""
+long file holds up nobody. Rows are computed one a thread, so a file takes a quarter of the time on four vCPUs and costs the
+same as on one. A file longer than an invocation hands over to the next, so a longer timeout would gain
+nothing, and a worker that died is replaced after six of them. A large file goes to the state machine `UPLOAD_MAP`, whose
+batches come back to this function."""
 
 ENRICHMENT: Final = Function(
     name="enrichment",
@@ -74,10 +89,6 @@ ENRICHMENT: Final = Function(
     routes=(Route(method="POST", path="/enrich-item"),),
     memory_mb=1024,
     timeout_s=29,
-    environment={
-        "POWERTOOLS_SERVICE_NAME": "enrichment",
-        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-    },
     grants=(
         Grant(to="items", can=("read", "write"), variable="ITEMS_TABLE"),
         Grant(to="idempotency", can=("read", "write"), variable="IDEMPOTENCY_TABLE"),
@@ -92,14 +103,19 @@ ENRICHMENT: Final = Function(
             metric="Fallbacks",
             per="Enriched",
             threshold=0.2,
+            per_version=True,
             meaning="More than a fifth of the items were enriched without the language model that is configured.",
+            remedy="Read the provider's status page, the key's quota and the log's field kind; items made meanwhile are "
+            "valid and say enriched_by.",
         ),
         MetricAlarm(
             name="breaker",
             metric="LlmBreakerOpen",
             threshold=0,
             statistic="Maximum",
+            per_version=True,
             meaning="The language model failed five times in a row somewhere and is not asked for a while.",
+            remedy="As for fallbacks; it closes by itself when the model answers again.",
         ),
     ),
 )
@@ -111,13 +127,8 @@ ENRICHMENT_WORKER: Final = replace(
     handler="functions.enrichment.worker.handler",
     routes=(),
     timeout_s=150,
-    environment={
-        "POWERTOOLS_SERVICE_NAME": "enrichment-worker",
-        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-    },
     events=(QueueEvent(queue="enrichments", batch_size=5, max_concurrency=2),),
     rollout=Rollout(max_p99_ms=150_000),
-    alarms=(),
 )
 """What ``Prefer: respond-async`` queued; five items of at most 24 s each fit its timeout."""
 
@@ -133,10 +144,6 @@ TRENDING: Final = Function(
     ),
     memory_mb=512,
     timeout_s=15,
-    environment={
-        "POWERTOOLS_SERVICE_NAME": "trending",
-        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-    },
     grants=(Grant(to="items", can=("read", "write"), variable="ITEMS_TABLE"),),
     rollout=Rollout(golden="trending"),
 )
@@ -174,6 +181,10 @@ FILES: Final = Bucket(
     expire_days=(("work/", 30),),
 )
 """``uploads/`` for files, ``results/`` for what came of them, ``work/`` for chunks of files that are being worked on."""
+
+UPLOAD_MAP: Final = UploadMap(name="upload-map", function="uploads", bucket="files", max_concurrency=10)
+LOCAL_BATCHES: Final = 2
+"""Batches at the same time on this machine, which has few environments to offer."""
 
 FUNCTIONS: Final[tuple[Function, ...]] = (CLASSIFICATION, UPLOADS, ENRICHMENT, ENRICHMENT_WORKER, TRENDING)
 TABLES: Final[tuple[Table, ...]] = (ITEMS, IDEMPOTENCY, UPLOAD_PROGRESS)
@@ -230,6 +241,9 @@ def service(stage: str) -> Service:
         buckets=BUCKETS,
         queues=QUEUES,
         secrets=SECRETS,
+        state_machines=(
+            replace(UPLOAD_MAP, max_concurrency=LOCAL_BATCHES) if stage == "local" else UPLOAD_MAP,
+        ),
         api=Api(
             keys=stage in {"staging", "production"},
             quota_per_day=100_000 if production else None,

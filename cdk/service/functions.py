@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _PATH: Final = re.compile(r"^/(?:[a-z0-9.-]+|\{[a-z_]+\+?\})?(?:/(?:[a-z0-9.-]+|\{[a-z_]+\+?\}))*$")
 _TIMER: Final = re.compile(r"^(?:cron\([^()]+\)|rate\(\d+ (?:minute|hour|day)s?\))$")
 SAMPLE_MINUTES: Final = range(1, 60 + 1)
+STATISTICS: Final = ("Sum", "Maximum", "Minimum", "Average", "SampleCount")
+MAX_VERSION_ALARMS: Final = 7
+"""A deployment group takes ten alarms; errors, 5xx answers and p99 are three.
+https://docs.aws.amazon.com/codedeploy/latest/userguide/monitoring-create-alarms.html"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,17 +65,17 @@ class Grant:
     ----------
     to : str
         The resource's name in the spec.
-    can : tuple of {"read", "write", "send", "bury", "invoke"}
-        Tables and buckets: read, write. Queues: send, or bury (send to the dead-letter queue; a grant of its own, whose
+    can : tuple of {"read", "write", "add", "send", "bury", "start", "invoke"}
+        Tables and buckets: read, write. Tables also: add (look at single rows and write them, nothing else). Queues: send, or bury (send to the dead-letter queue; a grant of its own, whose
         variable receives that queue's URL); reading comes with a `QueueEvent`. Secrets: read.
-        Functions: invoke, always through the alias ``live``.
+        State machines: start. Functions: invoke, always through the alias ``live``.
     variable : str
-        Environment variable that receives the table's or bucket's name, the queue's URL, the secret's ARN or
-        the alias' ARN.
+        Environment variable that receives the table's or bucket's name, the queue's URL, the secret's or state machine's
+        ARN, or the alias' ARN.
     """
 
     to: str
-    can: tuple[Literal["read", "write", "send", "bury", "invoke"], ...]
+    can: tuple[Literal["read", "write", "add", "send", "bury", "start", "invoke"], ...]
     variable: str
 
     def __post_init__(self) -> None:
@@ -126,8 +130,14 @@ class MetricAlarm:
         Metric names in the project's namespace; with ``per`` the alarm watches ``metric / per``.
     threshold : float
         Rings above it.
-    meaning : str
-        One sentence: what it says when it rings.
+    statistic : str
+        Of ``metric``, as CloudWatch names it; ``per`` is always summed up.
+    meaning, remedy : str
+        One sentence each: what it says when it rings, and what to do then.
+    per_version : bool
+        Also watched on the version that a rollout moves to, which goes back when it rings. The function writes the metric
+        a second time then, with the dimensions ``function_name`` and ``function_version``
+        (``trending_core.telemetry.watched_metrics``).
     dimensions : tuple of pairs
         The metric's dimensions besides ``service``, which is the function's name. CloudWatch sums over none: a metric
         that carries another dimension than named here never reaches the alarm.
@@ -137,15 +147,20 @@ class MetricAlarm:
     metric: str
     threshold: float
     meaning: str
+    remedy: str
     per: str | None = None
     statistic: str = "Sum"
     minutes: int = 5
+    per_version: bool = False
     dimensions: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         check_name("alarm", self.name)
         if self.minutes not in SAMPLE_MINUTES:
             message = f"alarm {self.name}: {self.minutes} minutes is not within 1 to 60"
+            raise SpecError(message)
+        if self.per_version and self.statistic not in STATISTICS:
+            message = f"alarm {self.name}: a rollout can watch {', '.join(STATISTICS)}, not the statistic {self.statistic}"
             raise SpecError(message)
 
 
@@ -212,6 +227,18 @@ class Function:
                 "provisioned concurrency may need"
             )
             raise SpecError(message)
+        if self.warmup.provisioned and self.rollout.weight is not None and self.rollout.weight < 1:
+            message = (
+                f"{self.name}: an alias whose weight is held by hand cannot have provisioned concurrency: "
+                "Lambda refuses it beside weights"
+            )
+            raise SpecError(message)
+        if len(self.version_alarms) > MAX_VERSION_ALARMS:
+            message = (
+                f"{self.name}: {len(self.version_alarms)} alarms of its own stop a rollout, and CodeDeploy takes "
+                f"{MAX_VERSION_ALARMS} beside those for errors and latency"
+            )
+            raise SpecError(message)
         if "." not in self.handler:
             message = f"{self.name}: handler {self.handler!r} is not module.function"
             raise SpecError(message)
@@ -220,6 +247,11 @@ class Function:
             message = f"{self.name}: environment variable {sorted(twice)[0]} is set twice"
             raise SpecError(message)
         object.__setattr__(self, "environment", MappingProxyType(dict(self.environment)))
+
+    @property
+    def version_alarms(self) -> tuple[MetricAlarm, ...]:
+        """Those of its own alarms that a rollout watches on the new version."""
+        return tuple(alarm for alarm in self.alarms if alarm.per_version)
 
     @property
     def vcpus(self) -> float:

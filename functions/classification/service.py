@@ -16,7 +16,7 @@ from functions.classification.contract import DECIMALS
 from functions.classification.schemas import Genre, ModelInfo
 from genre_model import GENRES, Document, GenreModel, Manifest, threads_for_memory
 from trending_core.errors import FieldError, InvalidInput
-from trending_core.telemetry import MetricUnit, get_metrics
+from trending_core.telemetry import MetricUnit, get_metrics, watched_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -188,3 +188,9 @@ def _measure(model: ModelInfo, selected: npt.NDArray[np.bool_], milliseconds: fl
     metrics.add_metric(name="Items", unit=MetricUnit.Count, value=len(selected))
     for label, count in zip(GENRES, selected.sum(axis=0), strict=True):
         metrics.add_metric(name=f"Selected.{label}", unit=MetricUnit.Count, value=int(count))
+    # What alarms and rollouts watch: a network or thresholds that are broken select nothing, or everything.
+    watched = watched_metrics()
+    watched.add_metric(name="Classified", unit=MetricUnit.Count, value=len(selected))
+    watched.add_metric(name="Unlabelled", unit=MetricUnit.Count, value=int((~selected.any(axis=1)).sum()))
+    watched.add_metric(name="Labels", unit=MetricUnit.Count, value=int(selected.sum()))
+    watched.flush_metrics()

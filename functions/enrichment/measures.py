@@ -1,7 +1,7 @@
 """The metrics and log lines of this function; names, counts and kinds, never a text. Must not know any rule.
 
-These metrics are a set of their own, with the function's name as the one dimension, where the request's metrics also
-have a route: the alarms of the spec look for them so.
+These metrics are sets of their own, with the function's name as the one dimension, where the request's metrics also
+have a route: the alarms of the spec look for them so. What those alarms watch also counts for the version that runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from trending_core.telemetry import NAMESPACE, get_logger
+from trending_core.telemetry import NAMESPACE, get_logger, watched_metrics
 
 if TYPE_CHECKING:
     from functions.enrichment.llm import FailureKind, LlmReply
@@ -23,11 +23,17 @@ def _metrics() -> EphemeralMetrics:
     return EphemeralMetrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", NAMESPACE))
 
 
+@cache
+def _watched() -> EphemeralMetrics:
+    return watched_metrics()
+
+
 def flush() -> None:
     """Write what was counted since the last time; nothing where nothing was."""
-    if _metrics().metric_set:
-        _metrics().flush_metrics()
-    _metrics.cache_clear()
+    for metrics in (_metrics, _watched):
+        if metrics().metric_set:
+            metrics().flush_metrics()
+        metrics.cache_clear()
 
 
 def failed_jobs(number: int) -> None:
@@ -49,9 +55,8 @@ def call_paid(reply: LlmReply, cost_usd: float | None) -> None:
 
 def attempt_failed(kind: FailureKind, *, breaker_open: bool) -> None:
     """Count a failed attempt, and whether the circuit breaker is open after it."""
-    metrics = _metrics()
-    metrics.add_metric(name="LlmFailures", unit=MetricUnit.Count, value=1)
-    metrics.add_metric(name="LlmBreakerOpen", unit=MetricUnit.Count, value=int(breaker_open))
+    _metrics().add_metric(name="LlmFailures", unit=MetricUnit.Count, value=1)
+    _watched().add_metric(name="LlmBreakerOpen", unit=MetricUnit.Count, value=int(breaker_open))
     get_logger().warning("language model attempt failed", kind=kind.value, breaker_open=breaker_open)
 
 
@@ -74,7 +79,7 @@ def answer_not_kept() -> None:
 
 def enriched(*, fallback: FailureKind | None) -> None:
     """Count an enriched item and whether the fallback made it; the rate is ``Fallbacks / Enriched``."""
-    metrics = _metrics()
+    metrics = _watched()
     metrics.add_metric(name="Enriched", unit=MetricUnit.Count, value=1)
     metrics.add_metric(name="Fallbacks", unit=MetricUnit.Count, value=int(fallback is not None))
     if fallback is not None:

@@ -1,7 +1,8 @@
 """CodeDeploy's hook: ask the golden requests of one version or alias, and report the verdict.
 
-Environment: ``TARGET_ARN`` (what to invoke), ``GOLDEN`` (which requests), ``MAX_P99_MS``. Whatever goes wrong here is
-reported as failed: a hook that stays silent would hold the deployment for an hour.
+Environment: ``TARGET_ARN`` (what to invoke), ``GOLDEN`` (which requests), ``MAX_P99_MS``, and where traffic has moved
+``CANARY_ALARM`` (the composite alarm of the new version, which CodeDeploy itself cannot watch). Whatever goes wrong here
+is reported as failed: a hook that stays silent would hold the deployment for an hour.
 https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html
 """
 
@@ -33,6 +34,7 @@ def handler(event: Mapping[str, str], _context: object) -> dict[str, Any]:
         invoker=boto3.client(
             "lambda", config=Config(read_timeout=READ_TIMEOUT_S, retries={"max_attempts": 2})
         ),
+        cloudwatch=boto3.client("cloudwatch"),
     )
 
 
@@ -42,6 +44,7 @@ def run(
     environment: Mapping[str, str],
     codedeploy: Any,  # noqa: ANN401 -- a boto3 client
     invoker: Any,  # noqa: ANN401 -- a boto3 client
+    cloudwatch: Any,  # noqa: ANN401 -- a boto3 client
 ) -> dict[str, Any]:
     """Ask, print the verdict as one JSON line, and tell CodeDeploy ``Succeeded`` or ``Failed``.
 
@@ -57,9 +60,12 @@ def run(
             invoke_with(invoker, environment["TARGET_ARN"]),
             max_ms=float(environment["MAX_P99_MS"]),
         )
-        if verdict.passed:
+        faults = verdict.faults
+        if (alarm := environment.get("CANARY_ALARM")) and (fault := alarm_fault(cloudwatch, alarm)):
+            faults = (*faults, fault)
+        if not faults:
             status = "Succeeded"
-        report = {"target": environment["TARGET_ARN"], "status": status, **asdict(verdict)}
+        report = {"target": environment["TARGET_ARN"], "status": status, **asdict(verdict), "faults": faults}
         print(json.dumps(report))  # noqa: T201 -- standard output is the function's log
         return report
     finally:
@@ -68,6 +74,14 @@ def run(
             lifecycleEventHookExecutionId=event["LifecycleEventHookExecutionId"],
             status=status,
         )
+
+
+def alarm_fault(client: Any, name: str) -> str | None:  # noqa: ANN401 -- a boto3 client
+    """Say what is wrong with a composite alarm: that it rings, or that nobody would know; None if it is quiet."""
+    found = client.describe_alarms(AlarmNames=[name], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    if not found:
+        return f"there is no alarm {name}"
+    return f"the alarm {name} rings" if found[0]["StateValue"] == "ALARM" else None
 
 
 def invoke_with(client: Any, target: str) -> Callable[[dict[str, Any]], Mapping[str, Any]]:  # noqa: ANN401 -- a boto3 client

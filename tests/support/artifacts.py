@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from genre_model import GENRES
+from genre_model.wide import WideTable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,9 +95,43 @@ def manifest_of(files: dict[str, bytes], /, **changes: Any) -> dict[str, Any]:
     }
 
 
+def tiny_table() -> WideTable:
+    """Give a wide table of every second word and of the pairs ``word0 word1``, ``word2 word3`` and so on."""
+    ids = np.array([VOCABULARY[word] for word in WORDS], np.uint32)
+    keys = np.concatenate([ids[::2], (ids[::2] + np.uint32(1)) << np.uint32(16) | ids[1::2]])
+    rows, labels = np.arange(len(keys)), np.arange(len(GENRES))
+    return WideTable(
+        step=((labels + 1) / 64).astype(np.float32),
+        intercept=(-labels / 4).astype(np.float32),
+        keys=keys,
+        idf=(1 + rows % 7 / 2).astype(np.float16),
+        weights=((rows[:, None] * 37 + labels * 11) % 255 - 127).astype(np.int8),
+    )
+
+
+def wide_entry() -> dict[str, Any]:
+    """Give what a manifest says of `tiny_table`."""
+    return {
+        "file": "wide.bin",
+        "features": len(WORDS),
+        "ngrams": 2,
+        "max_tokens": 2048,
+        "weights": [0.5] * len(GENRES),
+    }
+
+
+def write_tiny_wide_artifact(folder: Path, **changes: Any) -> Path:
+    """Write an artifact whose network has `tiny_table` beside it, and return it."""
+    return _write(folder, {"wide.bin": tiny_table().to_bytes()}, {"wide": wide_entry(), **changes})
+
+
 def write_tiny_artifact(folder: Path, **changes: Any) -> Path:
     """Write a whole artifact folder and return it."""
-    files = {"model.onnx": tiny_network(), "tokenizer.json": tiny_tokenizer()}
+    return _write(folder, {}, changes)
+
+
+def _write(folder: Path, more: dict[str, bytes], changes: dict[str, Any]) -> Path:
+    files = {"model.onnx": tiny_network(), "tokenizer.json": tiny_tokenizer(), **more}
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -104,4 +139,14 @@ def write_tiny_artifact(folder: Path, **changes: Any) -> Path:
     return folder
 
 
-__all__ = ["VOCABULARY", "WORDS", "manifest_of", "tiny_network", "tiny_tokenizer", "write_tiny_artifact"]
+__all__ = [
+    "VOCABULARY",
+    "WORDS",
+    "manifest_of",
+    "tiny_network",
+    "tiny_table",
+    "tiny_tokenizer",
+    "wide_entry",
+    "write_tiny_artifact",
+    "write_tiny_wide_artifact",
+]

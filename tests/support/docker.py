@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 INVOKE_PATH: Final = "/2015-03-31/functions/function/invocations"
 READY_S: Final = 60.0
 UNPRIVILEGED: Final = "65534:65534"
-_DAEMON_S: Final = 20
+PLATFORM: Final = "--platform=linux/amd64"
+"""What the functions run on, whatever this machine is."""
+HARDENED: Final = (
+    "--read-only",
+    "--tmpfs=/tmp",
+    f"--user={UNPRIVILEGED}",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+)
+"""As strictly as on Lambda, and more strictly than Docker's default."""
+_DAEMON_S: Final = 20.0
+_WORDS: Final = 300
 
 
 def command() -> str:
@@ -40,19 +51,22 @@ def unavailable() -> str | None:
         return "BASE_IMAGE names no Lambda base image; `make e2e` sets it"
     if shutil.which(command()) is None:
         return f"there is no {command()} on this machine"
+    if not answers():
+        return f"no Docker daemon answers '{command()} info' within {_DAEMON_S:.0f} s"
+    return None
+
+
+def answers(timeout: float | None = None) -> bool:
+    """Tell whether a daemon answers within so many seconds, by default as many as a busy machine may take."""
+    asked = [command(), "info", "--format", "{{.ServerVersion}}"]
     try:
         found = subprocess.run(
-            [command(), "info", "--format", "{{.ServerVersion}}"],
-            capture_output=True,
-            text=True,
-            timeout=_DAEMON_S,
-            check=False,
+            asked, capture_output=True, text=True, timeout=timeout or _DAEMON_S, check=False
         )
-    except subprocess.TimeoutExpired:
-        return f"the Docker daemon does not answer within {_DAEMON_S} s"
-    if found.returncode or not found.stdout.strip():
-        return f"the Docker daemon does not answer: {found.stderr.strip().splitlines()[-1:]}"
-    return None
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    # Without a daemon some versions print an empty line and end with 0.
+    return found.returncode == 0 and bool(found.stdout.strip())
 
 
 def docker(*arguments: str, timeout: float = 600) -> str:
@@ -69,6 +83,12 @@ def docker(*arguments: str, timeout: float = 600) -> str:
         message = f"docker {arguments[0]} ended with status {done.returncode}: {done.stderr.strip()[-2000:]}"
         raise RuntimeError(message)
     return done.stdout
+
+
+def last_words(text: str) -> str:
+    """Give the end of what a command said, in one line and without its full stop."""
+    said = " ".join(text.split()).rstrip(".")
+    return said if len(said) <= _WORDS else f"...{said[-_WORDS:]}"
 
 
 def has_image(name: str) -> bool:
@@ -98,8 +118,7 @@ def python(image: str, code: str, variables: Mapping[str, str] | None = None) ->
 class Container:
     """A function's image under the Runtime Interface Emulator; one request at a time, or the emulator dies.
 
-    It runs as strictly as on Lambda and stricter than Docker's default: a read-only file system but for ``/tmp``,
-    an unprivileged user, no capabilities.
+    It runs `HARDENED`: a read-only file system but for ``/tmp``, an unprivileged user, no capabilities.
 
     Parameters
     ----------
@@ -119,11 +138,7 @@ class Container:
         self.id = docker(
             "run",
             "--detach",
-            "--read-only",
-            "--tmpfs=/tmp",
-            f"--user={UNPRIVILEGED}",
-            "--cap-drop=ALL",
-            "--security-opt=no-new-privileges",
+            *HARDENED,
             f"--memory={memory_mb}m",
             "--publish=127.0.0.1::8080",
             *pairs,

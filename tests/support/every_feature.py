@@ -21,6 +21,7 @@ from cdk.service import (
     Strategy,
     Table,
     TimerEvent,
+    UploadMap,
     Warmup,
 )
 
@@ -49,7 +50,11 @@ SERVICE = Service(
             models=("genre-bert", "genre-xgboost"),
             timeout_s=300,
             events=(QueueEvent(queue="incoming", batch_size=1, max_concurrency=5),),
-            grants=(Grant(to="files", can=("read", "write"), variable="FILES_BUCKET"),),
+            grants=(
+                Grant(to="files", can=("read", "write"), variable="FILES_BUCKET"),
+                Grant(to="upload-map", can=("start",), variable="MACHINE"),
+                Grant(to="items", can=("add",), variable="ITEMS_TABLE"),
+            ),
             rollout=Rollout(strategy=Strategy.ALL_AT_ONCE),
         ),
         Function(
@@ -72,6 +77,8 @@ SERVICE = Service(
                     per="Enriched",
                     threshold=0.2,
                     meaning="The LLM is down.",
+                    remedy="Wait for the provider.",
+                    per_version=True,
                 ),
                 MetricAlarm(
                     name="breaker",
@@ -79,6 +86,7 @@ SERVICE = Service(
                     statistic="Maximum",
                     threshold=0,
                     meaning="No request reaches the LLM.",
+                    remedy="Wait for the provider.",
                 ),
             ),
             rollout=Rollout(strategy=Strategy.MANUAL, weight=0.1, previous_version="3"),
@@ -113,6 +121,18 @@ SERVICE = Service(
             rollout=Rollout(
                 percent=10, interval_minutes=15, max_error_rate=0.05, max_p99_ms=800, golden="trending"
             ),
+            alarms=(
+                MetricAlarm(
+                    name="stale",
+                    metric="StaleItems",
+                    per="Items",
+                    threshold=0.3,
+                    minutes=15,
+                    per_version=True,
+                    meaning="Rankings hold items that are gone.",
+                    remedy="Look at the writers.",
+                ),
+            ),
         ),
     ),
     tables=(
@@ -133,6 +153,7 @@ SERVICE = Service(
         ),
     ),
     queues=(Queue(name="incoming", visibility_s=1_800), Queue(name="jobs", max_receives=5, retention_days=7)),
+    state_machines=(UploadMap(name="upload-map", function="uploads", bucket="files", max_concurrency=3),),
     secrets=(Secret(name="gemini", purpose="Key of the language model"),),
     api=Api(origins=("https://example.com",), cache_gb="0.5", rate=20, burst=40),
     log_days=14,

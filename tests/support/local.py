@@ -27,6 +27,10 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = "tests.support.handlers"
+PATIENCE_S = 120.0
+"""How long a test waits for what must come: it is spent only by a failure, so a slow machine gets plenty."""
+INIT_LIMIT_S = 100.0
+"""Instead of Lambda's 10 s, so that a machine with other work to do can start a process."""
 
 
 def asynchronous(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
@@ -61,7 +65,7 @@ def a_version(handler: str = "echo.handler", **changes: Any) -> Version:
         "handler": f"{HANDLERS}.{handler}",
         "task_root": ROOT,
         "memory_mb": 256,
-        "timeout_s": 10,
+        "timeout_s": 100,
     }
     return Version(**(defaults | changes))
 
@@ -81,7 +85,7 @@ def an_invocation(event: object = None) -> Invocation:
 @asynccontextmanager
 async def a_pool(version: Version, lines: Lines | None = None, **options: Any) -> AsyncIterator[Pool]:
     """Run a pool; nothing of it may be left when it has stopped."""
-    pool = Pool(version, lines or Lines(), **options)
+    pool = Pool(version, lines or Lines(), **({"queue_wait_s": PATIENCE_S} | options))
     try:
         await pool.start()
         yield pool
@@ -103,7 +107,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
     """Wait until a condition holds; False if it does not within a generous time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -113,7 +117,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     return condition()
 
 
-async def eventually_async(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+async def eventually_async(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
     """Do as `eventually`, on an event loop."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -136,7 +140,7 @@ def a_function(handler: str = "echo.proxy", **changes: Any) -> Function:
             Route(method="GET", path="/health", public=True),
         ),
         "memory_mb": 256,
-        "timeout_s": 10,
+        "timeout_s": 29,
         "warmup": Warmup(provisioned=1),
     }
     return Function(**(defaults | changes))
@@ -166,7 +170,7 @@ class Running:
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the service's event loop."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=60)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=2 * PATIENCE_S)
 
 
 @contextmanager
@@ -182,7 +186,7 @@ def serving(spec: Service, data: Path, **options: Any) -> Iterator[Running]:
         return LocalService(spec, ServeOptions(**chosen), lines)
 
     try:
-        service = asyncio.run_coroutine_threadsafe(make(), loop).result(timeout=60)
+        service = asyncio.run_coroutine_threadsafe(make(), loop).result(timeout=2 * PATIENCE_S)
         running = Running(service, loop, lines)
         try:
             running.call(service.start())

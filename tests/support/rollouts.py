@@ -12,7 +12,7 @@ import httpx
 
 from cdk.local.gateway import VERSION_HEADER
 from cdk.service import Function, Rollout, Route
-from tests.support.local import a_function, a_service, eventually, serving
+from tests.support.local import PATIENCE_S, a_function, a_service, eventually, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 GOLDEN: Final = Path(__file__).with_name("golden")
 SPEED: Final = 6_000.0
 """The shortest interval of the spec, a minute, takes 10 ms: a step lasts until it has seen enough requests."""
+PATIENT: Final[dict[str, Any]] = {"max_p99_ms": 25_000, "max_slowdown": 1_000}
+"""Limits on the latency that a busy machine keeps, for rollouts that are not about it."""
 _WORDS: Final = ("detective", "riddle", "harbour", "letter", "storm", "brother", "train", "debt")
 
 
 def a_canary(rollout: Rollout | None = None, **changes: Any) -> Function:
     """Make a function of the spec that can be rolled out."""
     routes = (Route(method="POST", path="/classify"),)
-    limits = rollout or Rollout(interval_minutes=1, golden="canary")
+    limits = rollout or Rollout(interval_minutes=1, golden="canary", **PATIENT)
     return a_function("canary.handler", **({"name": "canary", "routes": routes, "rollout": limits} | changes))
 
 
@@ -75,14 +77,16 @@ class Traffic:
     @property
     def failed(self) -> int:
         """Answers that are of no use to a client."""
-        return sum(count for status, count in self.answers.items() if status >= 429)
+        with self._lock:
+            return sum(count for status, count in self.answers.items() if status >= 429)
 
     @property
     def total(self) -> int:
-        return sum(self.answers.values())
+        with self._lock:
+            return sum(self.answers.values())
 
     def _ask(self, generator: random.Random) -> None:
-        with httpx.Client(base_url=self._url, timeout=60) as client:
+        with httpx.Client(base_url=self._url, timeout=PATIENCE_S) as client:
             for body in _bodies(generator):
                 if self._stopped.is_set():
                     return
@@ -97,7 +101,9 @@ def _bodies(generator: random.Random) -> Iterator[dict[str, str]]:
         yield {"text": " ".join(generator.choices(_WORDS, k=generator.randint(3, 30)))}
 
 
-def wait_for_end(control: ControlClient, function: str = "canary", seconds: float = 90.0) -> dict[str, Any]:
+def wait_for_end(
+    control: ControlClient, function: str = "canary", seconds: float = 2 * PATIENCE_S
+) -> dict[str, Any]:
     """Wait until no rollout is under way, and give the record."""
     assert eventually(lambda: not control.status(function)[0]["under_way"], seconds), control.status(function)
     record: dict[str, Any] = control.status(function)[0]["rollout"]

@@ -127,7 +127,7 @@ def raw(body: bytes, *, status: int = 200) -> Step:
 
 def hangs(exchange: Exchange) -> None:
     """Say nothing until the test is over."""
-    exchange.script.over.wait(30)
+    exchange.script.over.wait(240)
     exchange.close_connection = True
 
 

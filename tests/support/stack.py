@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STAGE: Final = "staging"
-"""The stage with API keys and provisioned concurrency, but without production's deletion protection."""
+"""The stage with API keys, but without production's deletion protection."""
 BUCKET: Final = "Files"
 """The bucket for uploads, by its logical id."""
 PYTHON_FOLDER: Final = str(ROOT / ".venv" / "bin")
@@ -158,7 +158,7 @@ def surroundings(endpoint_url: str) -> dict[str, dict[str, str]]:
         "CLASSIFICATION_FUNCTION": "classification",
     }
     return {
-        function.name: {**function.environment, **variables(function, names), **common}
+        function.name: {**spec.environment(function), **variables(function, names), **common}
         for function in spec.functions
     }
 

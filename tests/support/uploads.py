@@ -11,32 +11,42 @@ import os
 import sys
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
 from cdk.local.pollers import failed_ids, sqs_event
-from cdk.local.resources import DEAD_LETTERS, make_resources
+from cdk.local.resources import DEAD_LETTERS, make_resources, make_table
 from cdk.service import Bucket, Key, Notification, Queue, Service, Table
 from functions.classification.files.results import ResultFormat
 from functions.classification.uploads.batch import Batches
+from functions.classification.uploads.ending import Ending
+from functions.classification.uploads.executions import Executions
+from functions.classification.uploads.item_writer import ItemWriter
 from functions.classification.uploads.progress import ProgressTable
 from functions.classification.uploads.publish import Publisher
 from functions.classification.uploads.queue import UploadQueue
 from functions.classification.uploads.source import Source
+from functions.classification.uploads.steps import Steps
 from functions.classification.uploads.summary import ModelName
 from functions.classification.uploads.upload import Upload
 from functions.classification.uploads.worker import Model, Worker
+from tests.support.executions import Engine
+from tests.support.stores import ITEMS
+from trending_core.store_dynamodb import DynamoItemStore
+from trending_core.store_memory import MemoryItemStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from functions.classification.files import Row
+    from trending_core.store import ItemStore
 
 LABELS = ("Action", "Drama")
 FOREVER_MS = 900_000
+MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:upload-map"
 
 
 def predict(rows: Sequence[Row]) -> list[list[float]]:
@@ -44,8 +54,10 @@ def predict(rows: Sequence[Row]) -> list[list[float]]:
     return [[len(row.text) % 100 / 100, 1 / len(row.text)] for row in rows]
 
 
-def a_model(predict: Callable[[Sequence[Row]], Sequence[Sequence[float]]] = predict) -> Model:
-    return Model(predict, ResultFormat(LABELS, (0.5, 0.5), "fake", "0.0.1"))
+def a_model(
+    predict: Callable[[Sequence[Row]], Sequence[Sequence[float]]] = predict, *, threads: int = 1
+) -> Model:
+    return Model(predict, ResultFormat(LABELS, (0.5, 0.5), "fake", "0.0.1"), threads)
 
 
 def session() -> boto3.Session:
@@ -65,6 +77,8 @@ class Depot:
     versioned: bool = True
     names: dict[str, str] = field(default_factory=dict)
     clock: float = field(default_factory=time.time)
+    engine: Engine = field(default_factory=Engine)
+    store: ItemStore = field(default_factory=MemoryItemStore)
 
     def __post_init__(self) -> None:
         one = session()
@@ -104,22 +118,60 @@ class Depot:
 
     def batches(self, model: Model | None = None, **options: Any) -> Batches:
         """Make a worker as the wiring does."""
-        chosen: dict[str, Any] = {"chunk_rows": 10, "reserve_ms": 1_000, "max_bytes": 64 * 1024**2} | options
+        chosen: dict[str, Any] = {
+            "chunk_rows": 10,
+            "reserve_ms": 1_000,
+            "max_bytes": 64 * 1024**2,
+            "map_bytes": 64 * 1024**2,
+            "watch_s": 60,
+        } | options
         s3 = chosen.pop("s3", self.s3)
         now = chosen.pop("now", lambda: self.clock)
-        worker = Worker(
-            s3,
-            ProgressTable(self.dynamodb, self.names["table"], lease_s=chosen.pop("lease_s", 60), now=now),
-            Publisher(s3, model=ModelName("fake", "0.0.1"), now=now),
-            model or a_model(),
-            **chosen,
-        )
-        queue = UploadQueue(self.sqs, url=self.names["queue"], dead_letters_url=self.names["dead"])
-        return Batches(worker, queue, bucket=self.name, max_receives=3)
+        table = self.table(chosen.pop("dynamodb", None), chosen.pop("lease_s", 60), now)
+        ending = Ending(table, Publisher(s3, model=ModelName("fake", "0.0.1"), now=now))
+        executions = Executions(self.engine, s3, state_machine_arn=MACHINE)
+        model = model or a_model()
+        worker = Worker(s3, table, ending, executions, model, self.items(model), **chosen)
+        return Batches(worker, self.queue(), bucket=self.name, max_receives=3)
 
-    def put(self, key: str, body: bytes) -> Upload:
+    def steps(self, model: Model | None = None, **options: Any) -> Steps:
+        """Make what takes the steps of the state machine, as the wiring does."""
+        s3 = options.get("s3", self.s3)
+        table = self.table(options.get("dynamodb"), options.get("lease_s", 60), lambda: self.clock)
+        ending = Ending(table, Publisher(s3, model=ModelName("fake", "0.0.1"), now=lambda: self.clock))
+        return Steps(
+            s3,
+            table,
+            ending,
+            self.queue(),
+            model or a_model(),
+            self.items(model or a_model()),
+            bucket=self.name,
+            reserve_ms=options.get("reserve_ms", 1_000),
+        )
+
+    def table(
+        self, dynamodb: Any = None, lease_s: int = 60, now: Callable[[], float] | None = None
+    ) -> ProgressTable:
+        return ProgressTable(
+            dynamodb or self.dynamodb, self.names["table"], lease_s=lease_s, now=now or (lambda: self.clock)
+        )
+
+    def items(self, model: Model) -> ItemWriter:
+        return ItemWriter(self.store, model.results, now=lambda: self.clock)
+
+    def keep_items(self) -> DynamoItemStore:
+        """Keep items in a table from here on, which worker processes find too."""
+        self.names["items"] = make_table(self.dynamodb, replace(ITEMS, name=f"{self.name}-items"))
+        self.store = store = DynamoItemStore(self.dynamodb, self.names["items"])
+        return store
+
+    def queue(self) -> UploadQueue:
+        return UploadQueue(self.sqs, url=self.names["queue"], dead_letters_url=self.names["dead"])
+
+    def put(self, key: str, body: bytes, **metadata: str) -> Upload:
         """Upload a file; its announcement lies in the queue."""
-        answer = self.s3.put_object(Bucket=self.name, Key=key, Body=body)
+        answer = self.s3.put_object(Bucket=self.name, Key=key, Body=body, Metadata=metadata)
         version = answer.get("VersionId")
         return Upload(self.name, key, version, answer["ETag"].strip('"'))
 
@@ -218,24 +270,27 @@ def attach(depot_json: str) -> Depot:
     depot.sqs = one.client("sqs", endpoint_url=depot.endpoint_url)
     depot.dynamodb = one.client("dynamodb", endpoint_url=depot.endpoint_url)
     depot.clock = time.time()
+    depot.engine = Engine()
+    items = depot.names.get("items")
+    depot.store = DynamoItemStore(depot.dynamodb, items) if items else MemoryItemStore()
     return depot
 
 
 def work_until_empty(depot: Depot) -> None:
     """Empty the queue with chunks of the usual size, and tell the highest memory use in KB, as Linux counts it."""
-    depot.drain(depot.batches(chunk_rows=512))
+    depot.drain(depot.batches(a_model(threads=2), chunk_rows=512))
     (line,) = [x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM")]
     sys.stdout.write(line.split()[1])
 
 
 def work_until_killed(depot: Depot, row_s: float) -> None:
-    """Be a worker process."""
+    """Be a worker process, with two threads that ask the model, as the real one has at least."""
 
     def slowly(rows: Sequence[Row]) -> list[list[float]]:
-        time.sleep(row_s * len(rows))
+        time.sleep(2 * row_s * len(rows))
         return predict(rows)
 
-    batches = depot.batches(a_model(slowly), now=time.time, lease_s=1)
+    batches = depot.batches(a_model(slowly, threads=2), now=time.time, lease_s=1)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while True:

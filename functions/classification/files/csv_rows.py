@@ -1,7 +1,7 @@
 """Rows of a CSV file: a header that names a ``text`` column, then one record a row, over one line or many.
 
 The delimiter is a comma, a semicolon or a tab, whichever makes the header name ``text``. Column names are compared
-without case; columns other than ``id``, ``title`` and ``text`` are ignored, and so are blank lines.
+without case; columns other than ``id``, ``title``, ``text`` and ``item_id`` are ignored, and so are blank lines.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class CsvRows:
         raise FileError(message)
 
     def _take_header(self, names: list[str], delimiter: str) -> None:
-        for wanted in ("id", "title", "text"):
+        for wanted in ("id", "title", "text", "item_id"):
             if names.count(wanted) > 1:
                 message = f"{self._name} has more than one column named {wanted}"
                 raise FileError(message)
@@ -154,7 +154,13 @@ class CsvRows:
             columns = "1 column" if len(fields) == 1 else f"{len(fields)} columns"
             return RowError(number, f"{row} {columns}, the header has {self._width}")
         values = {name: fields[index] for name, index in self._columns.items()}
-        return make_row(number, id=values.get("id"), text=values["text"], title=values.get("title"))
+        return make_row(
+            number,
+            id=values.get("id"),
+            text=values["text"],
+            title=values.get("title"),
+            item_id=values.get("item_id"),
+        )
 
 
 def _flaw(number: int, content: bytes) -> str | None:

@@ -1,4 +1,4 @@
-"""Rows of a JSONL file: one JSON object a line, with ``text`` and perhaps ``id`` and ``title``.
+"""Rows of a JSONL file: one JSON object a line, with ``text`` and perhaps ``id``, ``title`` and ``item_id``.
 
 Other fields and blank lines are ignored.
 """
@@ -58,4 +58,10 @@ def _row(number: int, content: bytes) -> Row | RowError:
         )
     if not isinstance(record, dict):
         return RowError(number, "the line is not a JSON object")
-    return make_row(number, id=record.get("id"), text=record.get("text"), title=record.get("title"))
+    return make_row(
+        number,
+        id=record.get("id"),
+        text=record.get("text"),
+        title=record.get("title"),
+        item_id=record.get("item_id"),
+    )

@@ -38,12 +38,15 @@ class Row:
         With at least one visible character.
     title : str or None
         None where the row has none or a blank one.
+    item_id : str or None
+        The item that the row is to become, as it was read; None where the row names none.
     """
 
     number: int
     id: str
     text: str
     title: str | None = None
+    item_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,18 @@ class RowError:
     reason: str
 
 
-def make_row(number: int, *, id: Any, text: Any, title: Any) -> Row | RowError:  # noqa: A002, ANN401 -- as read
+def make_row(
+    number: int,
+    *,
+    id: Any,  # noqa: A002, ANN401 -- as read
+    text: Any,  # noqa: ANN401 -- as read
+    title: Any,  # noqa: ANN401 -- as read
+    item_id: Any = None,  # noqa: ANN401 -- as read
+) -> Row | RowError:
     """Check the values of one row as they were read, by the rules of the API; None stands for one that is absent.
 
     An integer id becomes its decimal digits, so that ids have one type in every result. A blank id or title counts
-    as none.
+    as none. An ``item_id`` is not judged here: a row that cannot become an item can still be classified.
     """
     if text is None:
         return RowError(number, "the text is missing")
@@ -86,7 +96,17 @@ def make_row(number: int, *, id: Any, text: Any, title: Any) -> Row | RowError: 
         id=id if id and id.strip() else str(number),
         text=text,
         title=title if title and title.strip() else None,
+        item_id=_item_id(item_id),
     )
+
+
+def _item_id(value: Any) -> str | None:  # noqa: ANN401 -- any JSON value
+    """Give an item's id as text; what is neither text nor an integer becomes something that is no id."""
+    if type(value) is int:
+        return str(value)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    return value if isinstance(value, str) else f"<{_kind(value)}>"
 
 
 def _flaw(name: str, value: Any, longest: int) -> str | None:  # noqa: ANN401 -- any JSON value

@@ -1,11 +1,13 @@
-"""Chunks of outcomes in the bucket: result lines and error lines of so many rows, one object a chunk.
+"""Chunks of outcomes in the bucket: result lines and error lines of so many rows, and how many became items.
+
+One object a chunk.
 
 Putting a chunk again replaces it by the same content. Knows keys and lines, not rows or models.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from functions.classification.uploads.source import error_code, storing
 from trending_core.errors import TrendingError
@@ -13,10 +15,23 @@ from trending_core.errors import TrendingError
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
+    from functions.classification.uploads.lines import ChunkLines
     from functions.classification.uploads.upload import Upload
 
 _SPLIT: Final = "results-bytes"
 """Metadata: where the result lines end and the error lines begin."""
+_ITEMS: Final = "items"
+_REFUSED: Final = "refused"
+"""Metadata: rows that became items, and rows that were to and did not."""
+
+
+class Chunk(NamedTuple):
+    """What came of a chunk's rows: lines, rows that became items, and rows that were to and did not."""
+
+    results: bytes
+    errors: bytes
+    items: int = 0
+    refused: int = 0
 
 
 class ChunkMissing(TrendingError):  # noqa: N818 -- says what it is without the suffix
@@ -26,7 +41,7 @@ class ChunkMissing(TrendingError):  # noqa: N818 -- says what it is without the 
     slug = "chunk-missing"
 
 
-def put_chunk(client: S3Client, upload: Upload, number: int, results: bytes, errors: bytes) -> None:
+def put_chunk(client: S3Client, upload: Upload, number: int, lines: ChunkLines) -> None:
     """Store a chunk.
 
     Raises
@@ -38,13 +53,17 @@ def put_chunk(client: S3Client, upload: Upload, number: int, results: bytes, err
         client.put_object(
             Bucket=upload.bucket,
             Key=upload.chunk(number),
-            Body=results + errors,
-            Metadata={_SPLIT: str(len(results))},
+            Body=bytes(lines.results + lines.errors),
+            Metadata={
+                _SPLIT: str(len(lines.results)),
+                _ITEMS: str(lines.items),
+                _REFUSED: str(lines.refused),
+            },
         )
 
 
-def get_chunk(client: S3Client, upload: Upload, number: int) -> tuple[bytes, bytes]:
-    """Read a chunk's result lines and error lines.
+def get_chunk(client: S3Client, upload: Upload, number: int) -> Chunk:
+    """Read a chunk.
 
     Raises
     ------
@@ -64,5 +83,8 @@ def get_chunk(client: S3Client, upload: Upload, number: int) -> tuple[bytes, byt
                 raise ChunkMissing(message) from error
             raise
         content = answer["Body"].read()
-    split = int(answer["Metadata"][_SPLIT])
-    return content[:split], content[split:]
+    metadata = answer["Metadata"]
+    split = int(metadata[_SPLIT])
+    # Chunks of a version that knew no items may still lie there while a rollout goes on.
+    items, refused = (int(metadata.get(name, "0")) for name in (_ITEMS, _REFUSED))
+    return Chunk(content[:split], content[split:], items, refused)

@@ -7,11 +7,11 @@ learns it at its next write. Knows nothing of rows or of S3.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.classification.uploads.errors import Busy
+from functions.classification.uploads.record import FINAL, Progress, Status, decode, encode
 from trending_core.dynamo_client import answering
 
 if TYPE_CHECKING:
@@ -21,65 +21,12 @@ if TYPE_CHECKING:
 
     from functions.classification.uploads.upload import Upload
 
+__all__ = ["FINAL", "KEEP_S", "Progress", "ProgressTable", "Status"]
+
 KEEP_S: Final = 30 * 86_400
 """How long a record is kept after its last change: longer than a message can lie in queue and dead-letter queue."""
 RACE_S: Final = 5
 """Seconds until one looks again who came second."""
-
-
-class Status(StrEnum):
-    """Where an upload stands."""
-
-    RUNNING = "running"
-    READ = "read"
-    """Every chunk is there; the results are still to be written."""
-    DONE = "done"
-    FAILED = "failed"
-    SUPERSEDED = "superseded"
-
-
-FINAL: Final = frozenset({Status.DONE, Status.FAILED, Status.SUPERSEDED})
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A record.
-
-    Parameters
-    ----------
-    chunk_rows : int
-        Rows of a chunk, fixed when the upload was first taken up.
-    chunks : int
-        Chunks done.
-    rows, failed : int
-        Rows in them, and how many of those are errors.
-    starts : int
-        Starts of a worker since the last chunk.
-    runs : int
-        Starts of a worker in all.
-    began : float
-        When it was first taken up, in seconds of Unix time.
-    reason : str or None
-        Why the file could not be read, or not to its end.
-    owner : str
-        Token of the worker that has it, or had it last.
-    lease_until : float
-        Seconds of Unix time until which no other worker may take it.
-    """
-
-    id: str
-    key: str
-    chunk_rows: int
-    began: float
-    status: Status = Status.RUNNING
-    chunks: int = 0
-    rows: int = 0
-    failed: int = 0
-    starts: int = 0
-    runs: int = 0
-    reason: str | None = None
-    owner: str = ""
-    lease_until: float = 0.0
 
 
 class ProgressTable:
@@ -106,7 +53,7 @@ class ProgressTable:
         """Read a record."""
         with answering():
             item = self._client.get_item(TableName=self._table, Key={"id": {"S": id_}}, ConsistentRead=True)
-        return _decode(item["Item"]) if "Item" in item else None
+        return decode(item["Item"]) if "Item" in item else None
 
     def claim(self, upload: Upload, *, chunk_rows: int, again: bool) -> Progress:
         """Take an upload over, unless it has ended.
@@ -121,7 +68,8 @@ class ProgressTable:
         Returns
         -------
         Progress
-            With a final status if there is nothing to do; else it is this caller's.
+            With a final status if there is nothing to do; with ``MAPPED`` if the state machine has it; else it is this
+            caller's.
 
         Raises
         ------
@@ -135,26 +83,54 @@ class ProgressTable:
         if seen is None:
             taken = Progress(upload.id, upload.key, chunk_rows, now)
         elif seen.status is Status.FAILED and again:
-            taken = Progress(upload.id, upload.key, chunk_rows, now, runs=seen.runs)
-        elif seen.status in FINAL:
+            taken = Progress(
+                upload.id, upload.key, chunk_rows, now, runs=seen.runs, generation=seen.generation
+            )
+        elif seen.status in FINAL or seen.status is Status.MAPPED:
             return seen
-        elif seen.lease_until > now:
-            raise Busy(int(seen.lease_until - now) + 1)
         else:
             taken = seen
-        taken = replace(
-            taken,
-            owner=secrets.token_hex(8),
-            lease_until=now + self.lease_s,
-            starts=taken.starts + 1,
-            runs=taken.runs + 1,
-        )
-        # The owner's token changes with every claim, so it stands for the whole record.
-        if seen is None:
-            self._put(taken, "attribute_not_exists(id)", {})
-        else:
-            self._put(taken, "#owner = :owner", {":owner": {"S": seen.owner}})
-        return taken
+        return self._take(seen, taken)
+
+    def claim_mapped(self, upload: Upload, generation: int) -> Progress | None:
+        """Take over an upload that the state machine has, to end it or to start another execution.
+
+        Returns
+        -------
+        Progress or None
+            None if that execution does not have it any more.
+
+        Raises
+        ------
+        Busy
+            If another worker is about to end it.
+        Unavailable
+            If DynamoDB does not answer.
+        """
+        seen = self.get(upload.id)
+        if seen is None or not _has(seen, generation):
+            return None
+        return self._take(seen, seen)
+
+    def add_done(self, upload: Upload, generation: int, chunk: int) -> bool:
+        """Note that a chunk is classified; False if that execution does not have the upload any more.
+
+        Raises
+        ------
+        Unavailable
+            If DynamoDB does not answer.
+        """
+        return self._update(upload, generation, "ADD done :chunk", {":chunk": {"NS": [str(chunk)]}})
+
+    def add_fault(self, upload: Upload, generation: int, fault: str) -> None:
+        """Note why a batch is given up; the first one stays.
+
+        Raises
+        ------
+        Unavailable
+            If DynamoDB does not answer.
+        """
+        self._update(upload, generation, "SET fault = if_not_exists(fault, :fault)", {":fault": {"S": fault}})
 
     def advance(self, progress: Progress, **changes: Any) -> Progress:  # noqa: ANN401 -- fields of Progress
         """Write a new state of a record that this worker has, and keep it for another lease.
@@ -174,8 +150,44 @@ class ProgressTable:
         """Let another worker go on at once."""
         return self.advance(progress, lease_until=0.0)
 
+    def _take(self, seen: Progress | None, taken: Progress) -> Progress:
+        """Write the claim of a record over what was seen; its lease, if any, must have ended."""
+        now = self._now()
+        if taken.lease_until > now:
+            raise Busy(int(taken.lease_until - now) + 1)
+        taken = replace(
+            taken,
+            owner=secrets.token_hex(8),
+            lease_until=now + self.lease_s,
+            starts=taken.starts + 1,
+            runs=taken.runs + 1,
+        )
+        # The owner's token changes with every claim, so it stands for the whole record.
+        if seen is None:
+            self._put(taken, "attribute_not_exists(id)", {})
+        else:
+            self._put(taken, "#owner = :owner", {":owner": {"S": seen.owner}})
+        return taken
+
+    def _update(self, upload: Upload, generation: int, change: str, values: dict[str, Any]) -> bool:
+        """Change a record that an execution has, whoever owns it."""
+        values |= {":mapped": {"S": Status.MAPPED}, ":generation": {"N": str(generation)}}
+        with answering():
+            try:
+                self._client.update_item(
+                    TableName=self._table,
+                    Key={"id": {"S": upload.id}},
+                    UpdateExpression=change,
+                    ConditionExpression="#status = :mapped AND generation = :generation",
+                    ExpressionAttributeNames={"#status": "status"},
+                    ExpressionAttributeValues=values,
+                )
+            except self._client.exceptions.ConditionalCheckFailedException:
+                return False
+        return True
+
     def _put(self, progress: Progress, condition: str, values: dict[str, Any]) -> None:
-        item = _encode(progress) | {"expires_at": {"N": str(int(self._now()) + KEEP_S)}}
+        item = encode(progress) | {"expires_at": {"N": str(int(self._now()) + KEEP_S)}}
         request: dict[str, Any] = {"TableName": self._table, "Item": item, "ConditionExpression": condition}
         if values:
             request |= {"ExpressionAttributeNames": {"#owner": "owner"}, "ExpressionAttributeValues": values}
@@ -186,30 +198,5 @@ class ProgressTable:
                 raise Busy(RACE_S) from error
 
 
-def _encode(progress: Progress) -> dict[str, Any]:
-    return {
-        name: {"N": repr(value)} if isinstance(value, int | float) else {"S": str(value)}
-        for name in Progress.__slots__
-        if (value := getattr(progress, name)) is not None
-    }
-
-
-def _decode(item: dict[str, Any]) -> Progress:
-    def number(name: str) -> int:
-        return int(item[name]["N"])
-
-    return Progress(
-        id=item["id"]["S"],
-        key=item["key"]["S"],
-        chunk_rows=number("chunk_rows"),
-        began=float(item["began"]["N"]),
-        status=Status(item["status"]["S"]),
-        chunks=number("chunks"),
-        rows=number("rows"),
-        failed=number("failed"),
-        starts=number("starts"),
-        runs=number("runs"),
-        reason=item["reason"]["S"] if "reason" in item else None,
-        owner=item["owner"]["S"],
-        lease_until=float(item["lease_until"]["N"]),
-    )
+def _has(progress: Progress, generation: int) -> bool:
+    return progress.status is Status.MAPPED and progress.generation == generation

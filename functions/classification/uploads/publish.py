@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from functions.classification.uploads.chunks import get_chunk
 from functions.classification.uploads.errors import UploadFailed
 from functions.classification.uploads.progress import Status
-from functions.classification.uploads.summary import ModelName, write_summary
+from functions.classification.uploads.summary import ItemCount, ModelName, write_summary
 from functions.classification.uploads.target import Changed, Target
 from trending_core.errors import Unavailable
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3.client import S3Client
 
+    from functions.classification.uploads.chunks import Chunk
     from functions.classification.uploads.progress import Progress
     from functions.classification.uploads.source import Source
     from functions.classification.uploads.upload import Upload
@@ -68,14 +69,16 @@ class Publisher:
         for _ in range(TRIES):
             results, errors, summary = self._targets(upload)
             source.check()
+            items = ItemCount()
             try:
                 if progress.rows or results.exists:
-                    results.write(self._lines(upload, progress, 0), content_type=LINES)
-                if progress.failed or errors.exists:
-                    errors.write(self._lines(upload, progress, 1), content_type=LINES)
+                    results.write(self._results(upload, progress, items), content_type=LINES)
+                if progress.failed or items.refused or errors.exists:
+                    lines = (chunk.errors for chunk in self._chunks(upload, progress))
+                    errors.write(lines, content_type=LINES)
                 status = Status.FAILED if progress.reason else Status.DONE
                 summary.write(
-                    [self._summary(upload, progress, source, status, progress.reason, published=True)],
+                    [self._summary(upload, progress, source, status, progress.reason, items)],
                     content_type=JSON,
                 )
             except Changed:
@@ -99,7 +102,7 @@ class Publisher:
                 source.check()
             except UploadFailed as error:
                 reason = error.detail
-            content = self._summary(upload, progress, source, Status.FAILED, reason, published=False)
+            content = self._summary(upload, progress, source, Status.FAILED, reason, None)
             try:
                 summary.write([content], content_type=JSON)
             except Changed:
@@ -118,7 +121,7 @@ class Publisher:
         summary = Target(self._client, upload.bucket, upload.summary)
         if summary.exists:
             return
-        content = self._summary(upload, progress, source, Status.SUPERSEDED, reason, published=False)
+        content = self._summary(upload, progress, source, Status.SUPERSEDED, reason, None)
         try:
             summary.write([content], content_type=JSON)
         except Changed:
@@ -131,13 +134,18 @@ class Publisher:
         )
         return results, errors, summary
 
-    def _lines(self, upload: Upload, progress: Progress, half: int) -> Iterator[bytes]:
-        """Yield the result lines (0) or the error lines (1) of all chunks in order."""
+    def _results(self, upload: Upload, progress: Progress, items: ItemCount) -> Iterator[bytes]:
+        """Yield the result lines of all chunks in order, and count what became items on the way."""
+        for chunk in self._chunks(upload, progress):
+            items.stored += chunk.items
+            items.refused += chunk.refused
+            yield chunk.results
+
+    def _chunks(self, upload: Upload, progress: Progress) -> Iterator[Chunk]:
         with ThreadPoolExecutor(AHEAD) as pool:
             for first in range(0, progress.chunks, AHEAD):
                 numbers = range(first, min(first + AHEAD, progress.chunks))
-                for chunk in pool.map(lambda number: get_chunk(self._client, upload, number), numbers):
-                    yield chunk[half]
+                yield from pool.map(lambda number: get_chunk(self._client, upload, number), numbers)
 
     def _summary(
         self,
@@ -146,8 +154,7 @@ class Publisher:
         source: Source,
         status: Status,
         reason: str | None,
-        *,
-        published: bool,
+        items: ItemCount | None,
     ) -> bytes:
         return write_summary(
             upload,
@@ -155,7 +162,7 @@ class Publisher:
             status=status,
             reason=reason,
             model=self._model,
-            published=published,
+            items=items,
             size=source.size,
             now=self._now(),
         )

@@ -13,7 +13,7 @@ from functions.classification.uploads.errors import Superseded, UploadFailed
 from trending_core.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mypy_boto3_s3.client import S3Client
 
@@ -74,6 +74,7 @@ class Source:
 
     def __init__(self, client: S3Client, upload: Upload, *, range_bytes: int = RANGE_BYTES) -> None:
         self.size = 0
+        self.metadata: Mapping[str, str] = {}
         self._client = client
         self._upload = upload
         self._range_bytes = range_bytes
@@ -82,7 +83,7 @@ class Source:
         self._buffer = bytearray()
 
     def check(self) -> None:
-        """Make sure that the upload is the object's newest version, and learn its size.
+        """Make sure that the upload is the object's newest version, and learn its size and its metadata.
 
         Raises
         ------
@@ -104,6 +105,7 @@ class Source:
             message = f"{self._upload.key} was replaced by a newer version, whose results count."
             raise Superseded(message)
         self.size = head["ContentLength"]
+        self.metadata = head.get("Metadata", {})
 
     def read(self, size: int, /) -> bytes:
         """Give at least one and at most ``size`` bytes, none at the end; `check` comes first.

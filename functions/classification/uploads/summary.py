@@ -20,6 +20,14 @@ class ModelName:
     version: str
 
 
+@dataclass(slots=True)
+class ItemCount:
+    """Rows that became items, and rows that were to and did not."""
+
+    stored: int = 0
+    refused: int = 0
+
+
 def write_summary(
     upload: Upload,
     progress: Progress,
@@ -27,7 +35,7 @@ def write_summary(
     status: Status,
     reason: str | None,
     model: ModelName,
-    published: bool,
+    items: ItemCount | None,
     size: int,
     now: float,
 ) -> bytes:
@@ -37,8 +45,8 @@ def write_summary(
     ----------
     status : Status
         ``done``, ``failed`` (``reason`` says why; rows before the fault are in the results) or ``superseded``.
-    published : bool
-        Whether results of this upload were written.
+    items : ItemCount or None
+        What the results say of items; None if no results of this upload were written.
     size : int
         Bytes of the object; 0 if it could not be seen.
     now : float
@@ -57,8 +65,11 @@ def write_summary(
         "rows": progress.rows,
         "classified": progress.rows - progress.failed,
         "failed": progress.failed,
-        "results": upload.results if published and progress.rows else None,
-        "errors": upload.errors if published and progress.failed else None,
+        "items": {"stored": items.stored, "refused": items.refused}
+        if items and (items.stored or items.refused)
+        else None,
+        "results": upload.results if items and progress.rows else None,
+        "errors": upload.errors if items and (progress.failed or items.refused) else None,
         "model": {"name": model.name, "version": model.version},
         "began_at": _time(progress.began),
         "ended_at": _time(now),

@@ -12,6 +12,8 @@ WORK: Final = "work/"
 """Prefixes of the bucket. Only what is under the first is announced to the queue, so results never come back as uploads."""
 MAX_KEY_BYTES: Final = 1024
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
+ITEMS_METADATA: Final = "items"
+"""Metadata of the object (header ``x-amz-meta-items``): whether its rows are to become items, true or false."""
 _ENDING_BYTES: Final = len(".summary.json")
 _HASH_CHARS: Final = 16
 
@@ -48,7 +50,7 @@ class Upload:
 
     @property
     def errors(self) -> str:
-        """Key of the lines about rows that were not classified."""
+        """Key of the lines about rows that were not classified, or did not become the items they were to be."""
         return f"{self._base}.errors.jsonl"
 
     @property
@@ -59,6 +61,14 @@ class Upload:
     def chunk(self, number: int) -> str:
         """Key of a chunk, counted from 0."""
         return f"{WORK}{self.id}/{number:08d}"
+
+    def rows(self, number: int) -> str:
+        """Key of the rows of a chunk, as they are laid out for the state machine."""
+        return f"{WORK}{self.id}/rows/{number:08d}"
+
+    def batches(self, generation: int) -> str:
+        """Key of the list of batches of an execution of the state machine."""
+        return f"{WORK}{self.id}/batches/{generation}.json"
 
     @property
     def _base(self) -> str:

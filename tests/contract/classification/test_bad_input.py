@@ -235,7 +235,11 @@ LIKE_A_REQUEST = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(value=JSON_VALUES | LIKE_A_REQUEST)
 def test_any_json_value_gets_a_documented_answer(send: Send, value: Any) -> None:
     answer = send("POST", "/classify", json.dumps(value))
@@ -243,7 +247,11 @@ def test_any_json_value_gets_a_documented_answer(send: Send, value: Any) -> None
     assert_documented("POST", "/classify", answer)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(body=st.binary(max_size=200), as_text=st.booleans())
 def test_any_bytes_get_a_documented_answer(send: Send, body: bytes, as_text: bool) -> None:
     answer = send("POST", "/classify", body.decode("latin-1") if as_text else body)
@@ -251,7 +259,11 @@ def test_any_bytes_get_a_documented_answer(send: Send, body: bytes, as_text: boo
     assert_documented("POST", "/classify", answer)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     method=st.text(max_size=8),
     path=st.text(st.characters(codec=None), max_size=30),

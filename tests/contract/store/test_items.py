@@ -70,6 +70,19 @@ def test_the_first_enrichment_stays_and_counts_once(store: ItemStore) -> None:
     assert store.total("salt-road", DAY, NOW) == pytest.approx(5, rel=1e-9)
 
 
+def test_a_pending_item_can_be_left_to_whoever_began_it(store: ItemStore) -> None:
+    begun = store.begin(draft(), NOW).item
+    assert store.complete(draft(), enrichment(score=2), LATER, leave_pending=True) == begun
+    assert store.trending(ALL, DAY, limit=5, now=LATER).entries == ()
+    full = store.complete(draft(), enrichment(score=8), LATER)
+    assert store.complete(draft(), enrichment(score=2), LATER, leave_pending=True) == full
+    store.begin(draft("failed"), NOW)
+    store.fail("failed", "the model did not answer", NOW)
+    for item_id in ("failed", "new"):
+        made = store.complete(draft(item_id), enrichment(), LATER, leave_pending=True)
+        assert made.status is Status.READY
+
+
 def test_a_failed_item_can_be_begun_and_completed_again(store: ItemStore) -> None:
     store.begin(draft(), NOW)
     failed = store.fail("salt-road", "the model did not answer", LATER)

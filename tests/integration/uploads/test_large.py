@@ -32,7 +32,7 @@ def work(depot: Depot) -> int:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=200,
+        timeout=250,
     )
     return int(done.stdout.splitlines()[-1])
 

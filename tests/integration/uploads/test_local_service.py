@@ -98,6 +98,30 @@ def test_a_file_goes_in_and_results_come_out(tmp_path: Path) -> None:
     assert said.startswith(f"trending-now: no service runs with the data folder {data}: start")
 
 
+@pytest.mark.slow
+def test_rows_get_the_same_answer_whichever_way_they_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    small, large, out = tmp_path / "small.csv", tmp_path / "large.csv", tmp_path / "out.jsonl"
+    small.write_bytes(csv_of(20))
+    large.write_bytes(csv_of(60, bad=[30]))
+    monkeypatch.setenv("UPLOAD_MAP_BYTES", str(small.stat().st_size))
+
+    def use() -> None:
+        code, said = command("upload", small, "--data", data, "--output", out)
+        assert code == 0, said
+        code, said = command("upload", large, "--data", data, "--output", out.with_suffix(".large"))
+        assert code == 3, said
+        assert "59 rows classified, 1 not; results: s3://files/results/large.csv.jsonl" in said
+
+    lines = "\n".join(serve(data, use))
+    results = out.with_suffix(".large").read_bytes().splitlines()
+    assert results[:20] == out.read_bytes().splitlines()
+    assert [json.loads(result)["id"] for result in results] == [f"r{n}" for n in range(60) if n != 30]
+    assert "FailedSteps" in lines
+
+
 def test_a_deployed_service_needs_all_of_its_names(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_bytes(csv_of(1))

@@ -163,7 +163,7 @@ def test_a_newer_version_that_publishes_between_the_question_and_the_writing_win
     made: list[Upload] = []
     depot.put("uploads/a.csv", csv_of(5, bad=[1]))
     batches = depot.batches()
-    targets = batches._worker._publisher._targets
+    targets = batches._worker._ending._publisher._targets
 
     def and_then(upload: Upload) -> Any:
         found = targets(upload)
@@ -179,7 +179,7 @@ def test_a_newer_version_that_publishes_between_the_question_and_the_writing_win
         results.write = late  # type: ignore[method-assign]
         return found
 
-    batches._worker._publisher._targets = and_then  # type: ignore[method-assign]
+    batches._worker._ending._publisher._targets = and_then  # type: ignore[method-assign]
     depot.drain(batches)
     assert depot.ids(made[0]) == ["r50", "r52"]
     assert depot.bad_rows(made[0]) == [3]

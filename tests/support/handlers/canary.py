@@ -26,6 +26,25 @@ if DEFECT == "slow-init":
     time.sleep(60)
 
 
+def _measure(*, unlabelled: bool) -> None:
+    """Write what `trending_core.telemetry.watched_metrics` writes."""
+    version = ["service", "function_name", "function_version"]
+    directive = {
+        "Namespace": "TrendingNow/local",
+        "Dimensions": [["service"], version],
+        "Metrics": [{"Name": "Classified", "Unit": "Count"}, {"Name": "Unlabelled", "Unit": "Count"}],
+    }
+    blob = {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
+        "service": "canary",
+        "function_name": os.environ["AWS_LAMBDA_FUNCTION_NAME"],
+        "function_version": os.environ["AWS_LAMBDA_FUNCTION_VERSION"],
+        "Classified": [1.0],
+        "Unlabelled": [float(unlabelled)],
+    }
+    print(json.dumps(blob))  # noqa: T201 -- standard output is the log
+
+
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Find a mystery in every plot."""
     body = json.loads(event["body"] or "{}")
@@ -40,6 +59,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"statusCode": 500, "body": json.dumps({"title": "Internal server error"})}
     if DEFECT == "leaks":
         _leaked.append(bytearray(b"x" * LEAK_BYTES))
+    _measure(unlabelled=DEFECT == "unlabelled" and event["requestContext"]["stage"] != "golden")
     label = "Comedy" if DEFECT == "labels" else "Mystery"
     answer = {
         "genres": [{"label": label, "probability": 0.8, "selected": True}],

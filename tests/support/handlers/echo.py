@@ -15,8 +15,8 @@ _grown: list[bytearray] = []
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Do what the event's ``do`` says, then answer with the event and what the handler sees of its environment."""
     do = event.get("do")
-    if do == "sleep":
-        time.sleep(event["seconds"])
+    if do in {"sleep", "hold"}:
+        _wait(event)
     elif do == "raise":
         raise ValueError(event.get("message", "asked to fail"))
     elif do == "exit":
@@ -49,13 +49,23 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     }
 
 
+def _wait(asked: dict[str, Any]) -> None:
+    """Wait some seconds, or until a test deletes a file; say so first, for whoever acts while this waits."""
+    if asked["do"] == "sleep":
+        sys.stdout.write("sleeping\n")
+        time.sleep(float(asked["seconds"]))
+    else:
+        sys.stdout.write("holding\n")
+        while Path(asked["file"]).exists():
+            time.sleep(0.02)
+
+
 def proxy(event: dict[str, Any], context: Any) -> Any:
     """Answer API Gateway: the event itself, or what the query asks for."""
     query = event["queryStringParameters"] or {}
     do = query.get("do")
-    if do == "sleep":
-        sys.stdout.write("sleeping\n")
-        time.sleep(float(query["seconds"]))
+    if do in {"sleep", "hold"}:
+        _wait(query)
     if do == "raise":
         message = "asked to fail"
         raise RuntimeError(message)

@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-from trending_core.telemetry import MAX_FRAMES, MetricUnit, error_places, get_logger, get_metrics
+from trending_core.telemetry import (
+    MAX_FRAMES,
+    MetricUnit,
+    error_places,
+    get_logger,
+    get_metrics,
+    watched_metrics,
+)
 
 SECRET = "the whole plot"
 
@@ -55,3 +62,36 @@ def test_metrics_are_written_in_the_embedded_metric_format(capsys: pytest.Captur
     assert directive["Namespace"] == "TrendingNow"
     assert directive["Metrics"] == [{"Name": "Latency", "Unit": "Milliseconds"}]
     assert blob["Latency"] == [1.5]
+
+
+def test_what_alarms_watch_counts_for_the_function_and_for_its_version(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "enrichment")
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "TrendingNow/staging")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "trending-now-staging-enrichment")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "12")
+    metrics = watched_metrics()
+    metrics.add_metric(name="Enriched", unit=MetricUnit.Count, value=1)
+    metrics.flush_metrics()
+    blob = json.loads(capsys.readouterr().out)
+    (directive,) = blob["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "TrendingNow/staging"
+    assert directive["Dimensions"] == [["service"], ["service", "function_name", "function_version"]]
+    assert (blob["service"], blob["function_name"], blob["function_version"]) == (
+        "enrichment",
+        "trending-now-staging-enrichment",
+        "12",
+    )
+
+
+def test_outside_lambda_there_is_no_version_to_count_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "enrichment")
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_VERSION", raising=False)
+    metrics = watched_metrics()
+    metrics.add_metric(name="Enriched", unit=MetricUnit.Count, value=1)
+    metrics.flush_metrics()
+    (directive,) = json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["service"]]

@@ -104,11 +104,18 @@ class ItemStore(Protocol):
         """
         ...
 
-    def complete(self, draft: Draft, enrichment: Enrichment, now: datetime) -> Item:
+    def complete(
+        self, draft: Draft, enrichment: Enrichment, now: datetime, *, leave_pending: bool = False
+    ) -> Item:
         """Make the draft's item ``ready`` in one transaction: item, texts, and its rows in `/trending`.
 
         Works with or without `begin` before it. An item that is ready already is returned as it is: the first
         enrichment stays, and only it contributed its score as an event.
+
+        Parameters
+        ----------
+        leave_pending : bool
+            Return a pending item as it is, too: somebody else is about to complete it with more.
 
         Raises
         ------

@@ -85,11 +85,14 @@ class DynamoItemStore:
             ):
                 return Begun(item, created=found is None)
 
-    def complete(self, draft: Draft, enrichment: Enrichment, now: datetime) -> Item:
+    def complete(
+        self, draft: Draft, enrichment: Enrichment, now: datetime, *, leave_pending: bool = False
+    ) -> Item:
         """Make an item ready; see `ItemStore.complete`."""
+        left = {Status.READY, Status.PENDING} if leave_pending else {Status.READY}
         while True:
             found = self._same(draft)
-            if found is not None and found.status is Status.READY:
+            if found is not None and found.status in left:
                 return found
             item = (found or Item.of(draft, now)).ready(enrichment, now)
             rows = first_rows(item.item_id, enrichment, now)

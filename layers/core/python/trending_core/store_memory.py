@@ -62,14 +62,17 @@ class MemoryItemStore:
                 entry.item = Item.of(draft, now).model_copy(update={"created_at": entry.item.created_at})
             return Begun(entry.item, created=False)
 
-    def complete(self, draft: Draft, enrichment: Enrichment, now: datetime) -> Item:
+    def complete(
+        self, draft: Draft, enrichment: Enrichment, now: datetime, *, leave_pending: bool = False
+    ) -> Item:
         """Make an item ready; see `ItemStore.complete`."""
+        left = {Status.READY, Status.PENDING} if leave_pending else {Status.READY}
         with self._lock:
             entry = self._same(draft)
+            if entry is not None and entry.item.status in left:
+                return entry.item
             if entry is None:
                 entry = self._entries[draft.item_id] = _Entry(Item.of(draft, now), draft)
-            if entry.item.status is Status.READY:
-                return entry.item
             entry.item = entry.item.ready(enrichment, now)
             entry.partitions = partitions_of(enrichment)
             weight = enrichment_weight(enrichment.score)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,7 +115,8 @@ def test_what_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     Classifier({"bert": model}).classify([Document("a secret"), Document("b")], top_k=1, model="bert")
     get_metrics().flush_metrics()
     out = capsys.readouterr().out
-    blob = json.loads(out)
+    watched, blob = (json.loads(line) for line in out.splitlines())
+    assert (watched["Classified"], watched["Unlabelled"], watched["Labels"]) == ([2], [0], [3])
     assert (blob["model"], blob["model_version"]) == ("fake", "1.2.3")
     assert {"model", "model_version"} <= set(blob["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0])
     assert blob["Items"] == [2]
@@ -121,6 +124,21 @@ def test_what_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert counts == {label: [{"War": 2, "Drama": 1}.get(label, 0)] for label in GENRES}
     assert blob["Inference"][0] >= 0
     assert "secret" not in out
+
+
+@given(hnp.arrays(np.float32, (5, LABELS), elements=st.floats(0, 1, width=32)), st.floats(0, 1, width=32))
+def test_texts_without_and_with_labels_add_up(
+    probabilities: npt.NDArray[np.float32], threshold: float
+) -> None:
+    with redirect_stdout(io.StringIO()) as out:
+        model = FakeModel(*probabilities, threshold=threshold)
+        genres = Classifier({"bert": model}).classify([Document("x")] * 5, top_k=1, model="bert").genres
+    watched = json.loads(out.getvalue())
+    selected = [sum(genre.selected for genre in answer) for answer in genres]
+    assert watched["Classified"] == [5]
+    assert watched["Labels"] == [sum(selected)]
+    assert watched["Unlabelled"] == [selected.count(0)]
+    get_metrics().provider.clear_metrics()
 
 
 @given(

@@ -32,6 +32,7 @@ from trending_core.store_memory import MemoryItemStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
@@ -53,11 +54,13 @@ class DyingStore(MemoryItemStore):
         super().__init__()
         self.lives = 0
 
-    def complete(self, draft: Draft, enrichment: Enrichment, now: Any) -> Item:
+    def complete(
+        self, draft: Draft, enrichment: Enrichment, now: datetime, *, leave_pending: bool = False
+    ) -> Item:
         if self.lives == 0:
             self.lives += 1
             raise Killed
-        return super().complete(draft, enrichment, now)
+        return super().complete(draft, enrichment, now, leave_pending=leave_pending)
 
 
 @pytest.fixture
@@ -298,12 +301,18 @@ def test_tokens_cost_and_fallback_are_measured_under_the_functions_name_alone(
     made = house(ScriptedLlm([prose, REPLY, DOWN]))
     made.service.enrich(Order(draft=draft()), remaining_ms=far_off)
     made.service.enrich(Order(draft=draft(year=1999)), remaining_ms=far_off)
-    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line)
-    assert first["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
-    assert first["service"] == "enrichment"
-    assert first["LlmInputTokens"] == [50.0, 100.0]
-    assert first["LlmOutputTokens"] == [5.0, 20.0]
-    assert sum(first["LlmCostUsd"]) == pytest.approx(150 * 0.1e-6 + 25 * 0.4e-6)
-    assert (first["Enriched"], first["Fallbacks"], first["LlmInvalidAnswers"]) == ([1.0], [0.0], [1.0])
-    assert (second["Enriched"], second["Fallbacks"], second["LlmFailures"]) == ([1.0], [1.0], [1.0])
-    assert second["LlmBreakerOpen"] == [0.0]
+    blobs = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    paid, made_first, failed, made_second = blobs
+    assert {str(blob["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) for blob in blobs} == {"['service']"}
+    assert {blob["service"] for blob in blobs} == {"enrichment"}
+    assert paid["LlmInputTokens"] == [50.0, 100.0]
+    assert paid["LlmOutputTokens"] == [5.0, 20.0]
+    assert sum(paid["LlmCostUsd"]) == pytest.approx(150 * 0.1e-6 + 25 * 0.4e-6)
+    assert paid["LlmInvalidAnswers"] == [1.0]
+    assert (made_first["Enriched"], made_first["Fallbacks"]) == ([1.0], [0.0])
+    assert failed["LlmFailures"] == [1.0]
+    assert (made_second["Enriched"], made_second["Fallbacks"], made_second["LlmBreakerOpen"]) == (
+        [1.0],
+        [1.0],
+        [0.0],
+    )

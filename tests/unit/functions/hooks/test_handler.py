@@ -56,9 +56,24 @@ class Lambda:
         return {"statusCode": status, "body": json.dumps(problem)}
 
 
+class CloudWatch:
+    """Has one composite alarm, in this state."""
+
+    def __init__(self, state: str = "OK") -> None:
+        self.state = state
+
+    def describe_alarms(self, *, AlarmNames: list[str], AlarmTypes: list[str]) -> dict[str, Any]:  # noqa: N803
+        # Without the type CloudWatch answers with metric alarms only.
+        assert AlarmTypes == ["CompositeAlarm"]
+        found = [{"AlarmName": name, "StateValue": self.state} for name in AlarmNames if name == "canary"]
+        return {"CompositeAlarms": found, "MetricAlarms": []}
+
+
 def test_a_good_version_is_reported_as_succeeded(capsys: pytest.CaptureFixture[str]) -> None:
     codedeploy, invoker = CodeDeploy(), Lambda()
-    report = run(EVENT, environment=ENVIRONMENT, codedeploy=codedeploy, invoker=invoker)
+    report = run(
+        EVENT, environment=ENVIRONMENT, codedeploy=codedeploy, invoker=invoker, cloudwatch=CloudWatch()
+    )
     assert report["faults"] == ()
     assert invoker.targets == {TARGET}
     assert codedeploy.told == [
@@ -78,6 +93,7 @@ def test_a_bad_version_is_reported_as_failed() -> None:
         environment=ENVIRONMENT,
         codedeploy=codedeploy,
         invoker=Lambda({"statusCode": 500, "body": "{}"}),
+        cloudwatch=CloudWatch(),
     )
     assert "trending-week: status 500, not 200" in report["faults"]
     assert codedeploy.told[0]["status"] == "Failed"
@@ -92,8 +108,30 @@ def test_a_hook_that_breaks_reports_failed_instead_of_silence(
 ) -> None:
     codedeploy = CodeDeploy()
     with pytest.raises(error):
-        run(EVENT, environment=environment, codedeploy=codedeploy, invoker=Lambda())
+        run(EVENT, environment=environment, codedeploy=codedeploy, invoker=Lambda(), cloudwatch=CloudWatch())
     assert codedeploy.told[0]["status"] == "Failed"
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "fault"),
+    [
+        ("canary", "OK", None),
+        ("canary", "INSUFFICIENT_DATA", None),
+        ("canary", "ALARM", "the alarm canary rings"),
+        ("other", "OK", "there is no alarm other"),
+    ],
+)
+def test_a_version_whose_alarm_rings_is_reported_as_failed(name: str, state: str, fault: str | None) -> None:
+    codedeploy = CodeDeploy()
+    report = run(
+        EVENT,
+        environment={**ENVIRONMENT, "CANARY_ALARM": name},
+        codedeploy=codedeploy,
+        invoker=Lambda(),
+        cloudwatch=CloudWatch(state),
+    )
+    assert report["faults"] == (() if fault is None else (fault,))
+    assert codedeploy.told[0]["status"] == ("Failed" if fault else "Succeeded")
 
 
 @pytest.mark.parametrize(

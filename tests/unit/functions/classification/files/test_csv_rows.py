@@ -162,3 +162,10 @@ def test_lines_behind_too_many_open_quotes_are_reported_one_by_one(monkeypatch: 
     assert [row.number for row in rows] == list(range(2, 402))
     reasons = {row.reason for row in rows if isinstance(row, RowError)}
     assert any(reason.startswith("the line follows a quote that is opened in line ") for reason in reasons)
+
+
+def test_an_items_id_is_a_column() -> None:
+    assert read("text,Item_ID\na,x-1\nb,\n") == [
+        Row(2, id="2", text="a", item_id="x-1"),
+        Row(3, id="3", text="b"),
+    ]

@@ -85,3 +85,22 @@ def test_other_fields_are_ignored_and_blank_ids_and_titles_are_none() -> None:
 def test_the_longest_allowed_text_is_read_even_if_every_character_is_escaped() -> None:
     text = "\N{CLAPPER BOARD}" * 100_000
     assert read(json.dumps({"text": text}).encode()) == [Row(1, id="1", text=text)]
+
+
+@pytest.mark.parametrize(
+    ("value", "item_id"),
+    [
+        ('"a-1"', "a-1"),
+        ('" a "', " a "),
+        ("17", "17"),
+        ("null", None),
+        ('" "', None),
+        ("true", "<true or false>"),
+        ("1.5", "<a number>"),
+        ("[1]", "<a list>"),
+    ],
+)
+def test_an_items_id_is_read_and_never_makes_a_row_unreadable(value: str, item_id: str | None) -> None:
+    assert read(f'{{"text": "a", "item_id": {value}}}'.encode()) == [
+        Row(1, id="1", text="a", item_id=item_id)
+    ]

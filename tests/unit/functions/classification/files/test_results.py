@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from functions.classification.files.results import ResultFormat, error_line
+from functions.classification.files.results import ResultFormat, error_line, refusal_line
 from functions.classification.files.rows import Row, RowError
 
 FORMAT = ResultFormat(("Action", "Drama", "War"), (0.5, 0.5, 0.25), "genre-bert", "1.2.3")
@@ -42,4 +42,15 @@ def test_an_error_names_row_and_reason() -> None:
     assert json.loads(error_line(RowError(12, "the text is empty"))) == {
         "row": 12,
         "reason": "the text is empty",
+    }
+
+
+def test_a_row_that_became_an_item_names_it_and_one_that_did_not_says_why() -> None:
+    row = Row(12, id="a", text="a")
+    assert json.loads(FORMAT.line(row, [0.1, 0.1, 0.1], item_id="x"))["item_id"] == "x"
+    assert "item_id" not in json.loads(FORMAT.line(row, [0.1, 0.1, 0.1]))
+    assert json.loads(refusal_line(row, "an item needs a title")) == {
+        "row": 12,
+        "id": "a",
+        "reason": "an item needs a title",
     }
