@@ -54,31 +54,22 @@ def build(
     from cdk.stacks.account import AccountStack  # noqa: PLC0415
     from cdk.stacks.data import DataStack  # noqa: PLC0415
     from cdk.stacks.delivery import DeliveryStack  # noqa: PLC0415
-    from cdk.stacks.place import read_place  # noqa: PLC0415
+    from cdk.stacks.place import place_of, read_places  # noqa: PLC0415
     from cdk.stacks.service import ServiceStack  # noqa: PLC0415
+    from cdk.stacks.warmup import WarmupStack  # noqa: PLC0415
 
     app = cdk.App(context=context, outdir=str(outdir) if outdir else None, analytics_reporting=False)
     stage = str(app.node.try_get_context("stage"))
     emulated = _flag("emulated", app.node.try_get_context("emulated"))
-    place = read_place(app.node.try_get_context("stages"), stage)
+    places = read_places(app.node.try_get_context("stages"))
+    place = place_of(stage, places)
     spec = spec or service(stage)
     if document is None:
         document = json.loads((root / "functions" / "openapi.json").read_text(encoding="utf-8"))
     env = cdk.Environment(account=place.account, region=place.region)
     name = f"trending-now-{stage}"
-    if not emulated:
-        AccountStack(app, "trending-now-account", env=env, github=place.repository is not None)
-        if place.repository:
-            DeliveryStack(
-                app,
-                f"{name}-delivery",
-                env=env,
-                stage=stage,
-                repository=place.repository,
-                environment=place.environment or stage,
-            )
     data = DataStack(app, f"{name}-data", env=env, service=spec)
-    ServiceStack(
+    running = ServiceStack(
         app,
         f"{name}-service",
         env=env,
@@ -89,8 +80,30 @@ def build(
         document=document,
         emulated=emulated,
     )
+    stacks: list[cdk.Stack] = [data, running]
+    if not emulated:
+        # The account's stack is the same whichever stage it is synthesised for: no stage's name, and GitHub's provider
+        # as soon as one stage of the account has a repository.
+        github = any(other.repository for other in places.values() if other.account == place.account)
+        AccountStack(app, "trending-now-account", env=env, github=github)
+        if any(function.warmup.provisioned for function in spec.functions):
+            warmup = WarmupStack(app, f"{name}-warmup", env=env, service=spec)
+            warmup.add_stack_dependency(running, "a rollout has ended before the number changes")
+            stacks.append(warmup)
+        if place.repository:
+            stacks.append(
+                DeliveryStack(
+                    app,
+                    f"{name}-delivery",
+                    env=env,
+                    stage=stage,
+                    repository=place.repository,
+                    environment=place.environment or stage,
+                )
+            )
     cdk.Tags.of(app).add("project", "trending-now")
-    cdk.Tags.of(app).add("stage", stage)
+    for stack in stacks:
+        cdk.Tags.of(stack).add("stage", stage)
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app), cdk_nag.ServerlessChecks(app))
     return app
 

@@ -41,7 +41,7 @@ def list_models(registry: RegistryOption = ROOT) -> None:
                 version,
                 ", ".join(aliases),
                 *(f"{metrics[k]:.3f}" for k in ("micro_f1", "macro_f1", "mean_average_precision")),
-                f"{metrics['network_size'] / 1e6:.1f}",
+                f"{metrics.get('artifact_size', metrics['network_size']) / 1e6:.1f}",
             )
     Console().print(table)
 

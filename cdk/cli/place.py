@@ -71,7 +71,9 @@ class Place:
         """Give a client."""
         from botocore.config import Config  # noqa: PLC0415 -- slow to import
 
-        config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"})
+        # What has an endpoint of its own is on this machine: no proxy may come between.
+        proxies: dict[str, str] | None = None if self.endpoint_url is None else {}
+        config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"}, proxies=proxies)
         return self.session.client(service, endpoint_url=self.endpoint_url, config=config)
 
 

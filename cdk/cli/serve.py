@@ -52,7 +52,8 @@ def serve(
     """Run the whole service on this machine.
 
     The functions of the spec run under Lambda's own runtime client, behind a gateway that does what API Gateway does.
-    Ctrl-C ends it; a second one ends it at once.
+    Ctrl-C ends it: what is under way has five seconds to end, and a batch of messages that takes longer goes back to its
+    queue. A second Ctrl-C ends it at once.
     """
     from cdk.local.service import ServeOptions  # noqa: PLC0415 -- aiohttp is only for those who serve
     from cdk.service import service  # noqa: PLC0415
@@ -79,7 +80,7 @@ async def run(
     LocalServiceError, RegistryError
         If the service cannot start.
     """
-    from cdk.local.service import LocalService  # noqa: PLC0415 -- as in `serve`
+    from cdk.local.service import GRACE_S, LocalService  # noqa: PLC0415 -- as in `serve`
 
     _log_to_stderr()
     beside = companions(spec, options)
@@ -105,7 +106,9 @@ async def run(
             starting.result()
             announce(service, spec)
             await stopping
-        typer.echo("Stopping; Ctrl-C again ends it at once.", err=True)
+        typer.echo(
+            f"Stopping: what is under way has {GRACE_S:g} s to end; Ctrl-C again ends it at once.", err=True
+        )
     finally:
         for task in (starting, stopping):
             task.cancel()

@@ -52,6 +52,8 @@ class Api(Construct):
     rest : aws_apigateway.RestApi
     url : str
         Where callers reach it.
+    first_key_id : str or None
+        The id, not the value, of the API key that comes with a stage that asks for keys.
     """
 
     def __init__(
@@ -103,6 +105,9 @@ class Api(Construct):
                 method_options=self._method_options([route for _, route in routes]),
             ),
         )
+        self.rest.node.try_remove_child(
+            "Endpoint"
+        )  # an output; the stack has its own, which knows the domain
         add_gateway_responses(self.rest, settings.origins)
         self._validators = {
             "body": self.rest.add_request_validator(
@@ -112,8 +117,7 @@ class Api(Construct):
         }
         for function, route in routes:
             self._add_route(route, functions[function.name])
-        if settings.keys:
-            self._usage_plan(name)
+        self.first_key_id = self._usage_plan(name) if settings.keys else None
         if settings.firewall:
             stage = self.rest.deployment_stage
             Firewall(
@@ -170,6 +174,8 @@ class Api(Construct):
         cached = bool(route.cache_s and self._service.api.cache_gb)
         parameters = [f"method.request.path.{name}" for name in re.findall(r"\{([a-z_]+)\+?\}", route.path)]
         queries = [f"method.request.querystring.{name}" for name in route.cache_by] if cached else []
+        if cached and self._service.api.origins:
+            queries.append("method.request.header.origin")  # the answer names the origin that may read it
         resource.add_method(
             route.method,
             apigateway.LambdaIntegration(
@@ -202,7 +208,7 @@ class Api(Construct):
             deployment.add_to_logical_id({"model": schema})
         return apigateway.Model.from_model_name(self, f"ModelOf{identity}", model.ref)
 
-    def _usage_plan(self, name: str) -> None:
+    def _usage_plan(self, name: str) -> str:
         settings = self._service.api
         plan = self.rest.add_usage_plan(
             "Plan",
@@ -213,11 +219,11 @@ class Api(Construct):
             else None,
             api_stages=[apigateway.UsagePlanPerApiStage(api=self.rest, stage=self.rest.deployment_stage)],
         )
-        plan.add_api_key(
-            self.rest.add_api_key(
-                "Key", api_key_name=f"{name}-first", description="The first caller; one key each"
-            )
+        key = self.rest.add_api_key(
+            "Key", api_key_name=f"{name}-first", description="The first caller; one key each"
         )
+        plan.add_api_key(key)
+        return key.key_id
 
     def _domain(self, place: Place) -> str:
         domain = apigateway.DomainName(

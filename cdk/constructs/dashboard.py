@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from cdk.constructs.function import ALIAS
+from cdk.constructs.metrics import (
+    alias_dimensions,
+    lambda_metric,
+    own_dimensions,
+    own_metric,
+    version_dimensions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,10 +23,17 @@ if TYPE_CHECKING:
 
     from cdk.constructs.data import Data
     from cdk.constructs.function import ServiceFunction
+    from cdk.service import Service
 
 
 def dashboard(
-    scope: Construct, *, name: str, api: apigateway.RestApi, functions: Iterable[ServiceFunction], data: Data
+    scope: Construct,
+    *,
+    name: str,
+    api: apigateway.RestApi,
+    service: Service,
+    functions: Iterable[ServiceFunction],
+    data: Data,
 ) -> cloudwatch.Dashboard:
     """Draw the stage's dashboard: a row for the API, one per function, one for the queues."""
     board = cloudwatch.Dashboard(
@@ -40,7 +53,7 @@ def dashboard(
         ),
     )
     for function in functions:
-        board.add_widgets(*_function_row(function))
+        board.add_widgets(*_function_row(function, service))
     queues = [
         queue.metric_approximate_number_of_messages_visible(period=minute) for queue in data.queues.values()
     ]
@@ -53,46 +66,60 @@ def dashboard(
     return board
 
 
-def _function_row(function: ServiceFunction) -> list[cloudwatch.IWidget]:
+def _function_row(function: ServiceFunction, service: Service) -> list[cloudwatch.IWidget]:
     name = function.spec.name
-    dimensions = {
-        "FunctionName": function.function.function_name,
-        "Resource": f"{function.function.function_name}:{ALIAS}",
-    }
-
-    def metric(metric_name: str, statistic: str, extra: dict[str, str] | None = None) -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace="AWS/Lambda",
-            metric_name=metric_name,
-            statistic=statistic,
-            period=cdk.Duration.minutes(1),
-            dimensions_map={**dimensions, **(extra or {})},
-        )
-
-    executed = {"ExecutedVersion": function.version.version}
-    return [
+    alias = alias_dimensions(service.stage, name)
+    version = version_dimensions(service.stage, function)
+    row: list[cloudwatch.IWidget] = [
         _graph(
             f"{name}: invocations and errors",
-            [metric("Invocations", "Sum"), metric("Invocations", "Sum", executed)],
-            [metric("Errors", "Sum"), metric("Errors", "Sum", executed), metric("Throttles", "Sum")],
+            [lambda_metric("Invocations", "Sum", alias), lambda_metric("Invocations", "Sum", version)],
+            [
+                lambda_metric("Errors", "Sum", alias),
+                lambda_metric("Errors", "Sum", version),
+                lambda_metric("Throttles", "Sum", alias),
+            ],
         ),
         _graph(
             f"{name}: duration (ms)",
-            [metric("Duration", "p50"), metric("Duration", "p99"), metric("Duration", "p99", executed)],
+            [
+                lambda_metric("Duration", "p50", alias),
+                lambda_metric("Duration", "p99", alias),
+                lambda_metric("Duration", "p99", version),
+            ],
             [],
         ),
         _graph(
             f"{name}: environments",
             [
-                metric("ConcurrentExecutions", "Maximum"),
-                metric("ProvisionedConcurrencySpilloverInvocations", "Sum"),
+                lambda_metric("ConcurrentExecutions", "Maximum", alias),
+                lambda_metric("ProvisionedConcurrencySpilloverInvocations", "Sum", alias),
             ],
-            [metric("ProvisionedConcurrencyUtilization", "Maximum")],
+            [lambda_metric("ProvisionedConcurrencyUtilization", "Maximum", alias)],
         ),
     ]
+    if function.spec.alarms:
+        own = [
+            own_metric(
+                service.metrics_namespace, metric, own_dimensions(name, alarm), statistic=alarm.statistic
+            )
+            for alarm in function.spec.alarms
+            for metric in (alarm.metric, alarm.per)
+            if metric is not None
+        ]
+        row.append(_graph(f"{name}: what it measures itself", _once(own), []))
+    return row
+
+
+def _once(metrics: list[cloudwatch.Metric]) -> list[cloudwatch.Metric]:
+    """Drop metrics that are there already: two alarms may share a whole."""
+    found: dict[str, cloudwatch.Metric] = {}
+    for metric in metrics:
+        found.setdefault(metric.metric_name, metric)
+    return list(found.values())
 
 
 def _graph(
     title: str, left: list[cloudwatch.Metric], right: list[cloudwatch.Metric]
 ) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(title=title, left=left, right=right, width=8)
+    return cloudwatch.GraphWidget(title=title, left=left, right=right, width=6)

@@ -50,6 +50,29 @@ class Data(Construct):
         access_logs = self._access_logs() if service.buckets else None
         self.buckets = {bucket.name: self._bucket(bucket, access_logs) for bucket in service.buckets}
         self.secrets = {secret.name: self._secret(secret) for secret in service.secrets}
+        self._outputs()
+
+    def _outputs(self) -> None:
+        """Say what a person needs to name: buckets to drop files into, secrets to fill, dead letters to read."""
+        scope = cdk.Stack.of(self)
+        for name, bucket in self.buckets.items():
+            cdk.CfnOutput(
+                scope, _id("Bucket", name), value=bucket.bucket_name, description=f"The bucket {name}"
+            )
+        for name, secret in self.secrets.items():
+            cdk.CfnOutput(
+                scope,
+                _id("Secret", name),
+                value=secret.secret_arn,
+                description="Fill it: aws secretsmanager put-secret-value --secret-id <this>",
+            )
+        for name, queue in self.dead_letters.items():
+            cdk.CfnOutput(
+                scope,
+                _id("DeadLetters", name),
+                value=queue.queue_url,
+                description=f"Messages that {name} gave up on",
+            )
 
     def _table(self, spec: Table) -> dynamodb.TableV2:
         return dynamodb.TableV2(

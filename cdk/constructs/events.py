@@ -50,7 +50,7 @@ def read_queue(function: ServiceFunction, event: QueueEvent, queue: sqs.IQueue) 
 
 
 def ring(function: ServiceFunction, event: TimerEvent) -> None:
-    """Let EventBridge Scheduler invoke ``live``, with its own role and two retries."""
+    """Let EventBridge Scheduler invoke ``live``, with its own role and two retries; what it cannot deliver is kept."""
     identity = "Timer" + "".join(part.capitalize() for part in event.name.split("-"))
     role = iam.Role(
         function,
@@ -64,6 +64,10 @@ def ring(function: ServiceFunction, event: TimerEvent) -> None:
     role.add_to_policy(
         iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.alias.function_arn])
     )
+    if function.dead_letters:
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[function.dead_letters.queue_arn])
+        )
     scheduler.Schedule(
         function,
         identity,
@@ -73,5 +77,6 @@ def ring(function: ServiceFunction, event: TimerEvent) -> None:
             role=role.without_policy_updates(),
             retry_attempts=2,
             max_event_age=cdk.Duration.hours(1),
+            dead_letter_queue=function.dead_letters,
         ),
     )

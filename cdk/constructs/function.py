@@ -19,6 +19,7 @@ from cdk.constructs.images import architecture, image_code
 from cdk.service import SpecError, Strategy, TimerEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from cdk.service import Function
@@ -39,7 +40,9 @@ _RETENTION: Final = {
 SYNCHRONOUS_REASON: Final = (
     "Its callers wait for the answer, and queues keep what failed: nothing is lost unseen."
 )
-XRAY_REASON: Final = "X-Ray's write actions know no resource: AWS allows them on * only."
+NO_RESOURCE_REASON: Final = (
+    "X-Ray's write actions and the reading of alarms know no resource: AWS allows them on * only."
+)
 
 
 def physical_name(stage: str, name: str) -> str:
@@ -53,6 +56,16 @@ def alias_arn(stack: cdk.Stack, stage: str, name: str) -> str:
         service="lambda",
         resource="function",
         resource_name=f"{physical_name(stage, name)}:{ALIAS}",
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
+def state_machine_arn(stack: cdk.Stack, name: str) -> str:
+    """ARN of a state machine by its name on AWS, written out as `alias_arn`'s."""
+    return stack.format_arn(
+        service="states",
+        resource="stateMachine",
+        resource_name=name,
         arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
     )
 
@@ -92,12 +105,12 @@ def function_role(scope: Construct, group: logs.ILogGroup, description: str) -> 
             sid="Logs", actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group.log_group_arn]
         )
     )
-    acknowledge(role, XRAY_REASON, "AwsSolutions-IAM5[Resource::*]")
+    acknowledge(role, NO_RESOURCE_REASON, "AwsSolutions-IAM5[Resource::*]")
     return role
 
 
 class ServiceFunction(Construct):
-    """A function of the spec with its alias ``live``.
+    """A function of the spec with its alias ``live``; provisioned concurrency is `cdk.stacks.warmup`'s.
 
     Attributes
     ----------
@@ -116,6 +129,7 @@ class ServiceFunction(Construct):
         id_: str,
         *,
         spec: Function,
+        environment: Mapping[str, str],
         stage: str,
         root: Path,
         log_days: int,
@@ -135,8 +149,9 @@ class ServiceFunction(Construct):
             architecture=architecture(spec),
             memory_size=spec.memory_mb,
             timeout=cdk.Duration.seconds(spec.timeout_s),
-            environment=dict(spec.environment),
+            environment=dict(environment),
             reserved_concurrent_executions=spec.reserved_concurrency,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if spec.warmup.snap_start else None,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=group,
             role=self.role,
@@ -148,10 +163,10 @@ class ServiceFunction(Construct):
         if dead_letters is None:
             acknowledge(self.function, SYNCHRONOUS_REASON, "Serverless-LambdaDLQ")
         if spec.warmup.snap_start:
-            # The higher-level property checks against a list of managed runtimes, which a container image is not.
-            resource = self.function.node.default_child
-            if isinstance(resource, lambda_.CfnFunction):
-                resource.snap_start = lambda_.CfnFunction.SnapStartProperty(apply_on="PublishedVersions")
+            cdk.Annotations.of(self.function).acknowledge_warning(
+                "@aws-cdk/aws-lambda:snapStartRequirePublish",
+                "The alias below points at a published version.",
+            )
         self.version = self.function.current_version
         self.alias = lambda_.Alias(
             self,
@@ -159,7 +174,6 @@ class ServiceFunction(Construct):
             alias_name=ALIAS,
             version=self.version,
             additional_versions=self._held_versions(),
-            provisioned_concurrent_executions=spec.warmup.provisioned or None,
         )
 
     def _dead_letters(self) -> sqs.Queue | None:

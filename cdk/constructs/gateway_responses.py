@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 PROBLEM_JSON: Final = "application/problem+json"
 TYPE_PREFIX: Final = "tag:trending-now,2026:"
-VARIABLE: Final = "$context.error.messageString"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +83,8 @@ def template(answer: Answer) -> str:
 
 def add_gateway_responses(api: apigateway.RestApi, origins: Sequence[str]) -> None:
     """Give every kind of gateway response its problem document, readable by pages of ``origins``."""
+    # A literal stands in quotes, a variable of the context without: either overrides what the gateway would send.
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-parameter-mapping-sources.html
     headers = {
         "Content-Type": f"'{PROBLEM_JSON}'",
         "X-Request-Id": "context.requestId",

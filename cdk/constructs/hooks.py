@@ -20,6 +20,8 @@ from cdk.service import SpecError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aws_cdk import aws_cloudwatch as cloudwatch
+
     from cdk.constructs.function import ServiceFunction
 
 TIMEOUT_S = 300
@@ -30,6 +32,11 @@ Moment = Literal["before", "after"]
 
 class GoldenHook(Construct):
     """One hook of one function's rollout.
+
+    Parameters
+    ----------
+    alarm : aws_cloudwatch.CompositeAlarm or None
+        Must be quiet for the hook to succeed.
 
     Attributes
     ----------
@@ -47,6 +54,7 @@ class GoldenHook(Construct):
         moment: Moment,
         root: Path,
         log_days: int,
+        alarm: cloudwatch.CompositeAlarm | None = None,
     ) -> None:
         super().__init__(scope, id_)
         rollout = target.spec.rollout
@@ -62,6 +70,11 @@ class GoldenHook(Construct):
         role.add_to_policy(
             iam.PolicyStatement(sid="Golden", actions=["lambda:InvokeFunction"], resources=[target_arn])
         )
+        if alarm:
+            # The state of a composite alarm is told only to those who may read all alarms.
+            role.add_to_policy(
+                iam.PolicyStatement(sid="Alarm", actions=["cloudwatch:DescribeAlarms"], resources=["*"])
+            )
         self.function = lambda_.Function(
             self,
             "Function",
@@ -83,6 +96,8 @@ class GoldenHook(Construct):
                 "TARGET_ARN": target_arn,
                 "GOLDEN": str(rollout.golden),
                 "MAX_P99_MS": str(rollout.max_p99_ms),
+                # A reference: the alarm has to be there before a rollout asks for it.
+                **({"CANARY_ALARM": alarm.alarm_name} if alarm else {}),
             },
         )
         acknowledge(

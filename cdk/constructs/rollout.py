@@ -17,8 +17,7 @@ from cdk.service import SpecError, Strategy
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aws_cdk import aws_cloudwatch as cloudwatch
-
+    from cdk.constructs.alarms import VersionAlarms
     from cdk.constructs.function import ServiceFunction
     from cdk.service import Rollout
 
@@ -41,9 +40,8 @@ class FunctionRollout(Construct):
 
     Parameters
     ----------
-    alarms : list of aws_cloudwatch.AlarmBase
-        Any of them stops the shift and rolls back. The composite and its members are all named: CodeDeploy's guide
-        speaks of metric alarms only, and a group that polls both loses nothing.
+    alarms : VersionAlarms
+        Any of the members stops the shift and rolls back; their composite fails the hook after it.
     """
 
     def __init__(
@@ -53,7 +51,7 @@ class FunctionRollout(Construct):
         *,
         target: ServiceFunction,
         application: codedeploy.ILambdaApplication,
-        alarms: list[cloudwatch.AlarmBase],
+        alarms: VersionAlarms,
         stage: str,
         root: Path,
         log_days: int,
@@ -76,7 +74,7 @@ class FunctionRollout(Construct):
             # Without this the CDK would attach AWSCodeDeployRoleForLambdaLimited, which may touch every function.
             role=role.without_policy_updates(),
             deployment_config=self._config(spec.rollout),
-            alarms=alarms,
+            alarms=[*alarms.members],
             auto_rollback=codedeploy.AutoRollbackConfig(
                 failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
             ),
@@ -102,6 +100,7 @@ class FunctionRollout(Construct):
             moment="after",
             root=root,
             log_days=log_days,
+            alarm=alarms.composite,
         )
         self.group.add_pre_hook(before.function)
         self.group.add_post_hook(after.function)

@@ -1,34 +1,72 @@
-"""Provisioned concurrency that follows the load and the clock; it belongs to the alias, never to a version.
+"""Provisioned concurrency of an alias, held by Application Auto Scaling alone.
 
-Never change it in the same deployment as a version: CloudFormation changes the alias while CodeDeploy moves it, and the
-loser waits until it times out (docs/operations/aws.md says how to get unstuck).
+The alias itself says nothing about it (`cdk.constructs.function`), for two reasons. A version and a number that change
+together collide: Lambda takes no provisioned concurrency while the alias has weights, so CloudFormation fails half-way
+and cannot roll back. And a number on the alias would be written anew by each deployment, over what tracking and
+schedules have made of it, in the busiest hour too.
+
+Registering a target moves the capacity between its bounds at once, so a fixed number is a target whose bounds are equal.
+https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from aws_cdk import TimeZone
+import aws_cdk as cdk
 from aws_cdk import aws_applicationautoscaling as appscaling
+from aws_cdk import aws_iam as iam
+
+from cdk.constructs.function import ALIAS, physical_name
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_lambda as lambda_
+    from constructs import Construct
 
-    from cdk.service import Warmup
+    from cdk.service import Function
+
+DIMENSION: Final = "lambda:function:ProvisionedConcurrency"
+SERVICE: Final = "lambda.application-autoscaling.amazonaws.com"
+"""Whose service-linked role changes the number; AWS makes it with the first target.
+https://docs.aws.amazon.com/autoscaling/application/userguide/services-that-can-integrate-lambda.html"""
 
 
-def scale(alias: lambda_.Alias, warmup: Warmup) -> None:
-    """Let Application Auto Scaling move the alias' provisioned concurrency as ``warmup`` says; nothing if it is fixed."""
-    if warmup.provisioned_max is None or not warmup.provisioned:
-        return
-    target = alias.add_auto_scaling(min_capacity=warmup.provisioned, max_capacity=warmup.provisioned_max)
-    target.scale_on_utilization(utilization_target=warmup.target_utilization)
+def scale(scope: Construct, function: Function, *, stage: str) -> appscaling.ScalableTarget:
+    """Keep the alias ``live`` of a function as warm as its spec says."""
+    warmup = function.warmup
+    target = appscaling.ScalableTarget(
+        scope,
+        "".join(part.capitalize() for part in function.name.split("-")),
+        service_namespace=appscaling.ServiceNamespace.LAMBDA,
+        resource_id=f"function:{physical_name(stage, function.name)}:{ALIAS}",
+        scalable_dimension=DIMENSION,
+        min_capacity=warmup.provisioned,
+        max_capacity=warmup.provisioned if warmup.provisioned_max is None else warmup.provisioned_max,
+        role=_linked_role(scope, function.name),
+    )
+    if warmup.provisioned_max is None:
+        return target
+    target.scale_to_track_metric(
+        "Tracking",
+        target_value=warmup.target_utilization,
+        predefined_metric=appscaling.PredefinedMetric.LAMBDA_PROVISIONED_CONCURRENCY_UTILIZATION,
+    )
     for schedule in warmup.schedules:
         target.scale_on_schedule(
             "".join(part.capitalize() for part in re.split(r"\W+", schedule.name)),
             schedule=appscaling.Schedule.expression(schedule.at),
             min_capacity=schedule.minimum,
             max_capacity=schedule.maximum,
-            time_zone=TimeZone.of(schedule.timezone),
+            time_zone=cdk.TimeZone.of(schedule.timezone),
         )
+    return target
+
+
+def _linked_role(scope: Construct, name: str) -> iam.IRole:
+    arn = cdk.Stack.of(scope).format_arn(
+        service="iam",
+        region="",
+        resource="role",
+        resource_name=f"aws-service-role/{SERVICE}/AWSServiceRoleForApplicationAutoScaling_LambdaConcurrency",
+    )
+    return iam.Role.from_role_arn(scope, f"LinkedRole{name}", arn, mutable=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from cdk.local.emulator import Emulator
@@ -22,22 +23,26 @@ PLACE: Final = "place.json"
 
 
 class AwsCompanion:
-    """DynamoDB, S3, SQS and Secrets Manager for the functions, with the spec's resources in them.
+    """DynamoDB, S3, SQS, Secrets Manager and Step Functions for the functions, with the spec's resources in them.
 
     Parameters
     ----------
     service : Service
-        Whose tables, queues, buckets and secrets are made.
+        Whose tables, queues, buckets, secrets and state machines are made.
     folder : Path
         Where the emulator keeps its state.
+    settings : mapping of str to str
+        Variables of the emulator, as `Emulator` takes them.
     """
 
     name = "the AWS emulator"
 
-    def __init__(self, service: Service, folder: Path) -> None:
+    def __init__(
+        self, service: Service, folder: Path, *, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._service = service
         self._place = folder / PLACE
-        self._emulator = Emulator(folder)
+        self._emulator = Emulator(folder, settings=settings)
         self._names: dict[str, str] = {}
         self._starting: asyncio.Future[None] | None = None
 
@@ -51,9 +56,9 @@ class AwsCompanion:
         """Name in the spec -> name, URL or ARN of the resource, once started."""
         return self._names
 
-    async def start(self) -> None:
-        """Start the emulator and make what is missing."""
-        self._starting = asyncio.ensure_future(asyncio.to_thread(self._start))
+    async def start(self, lambda_url: str) -> None:
+        """Start the emulator and make what is missing; its Step Functions call the functions of the service."""
+        self._starting = asyncio.ensure_future(asyncio.to_thread(self._start, lambda_url))
         # A thread cannot be cancelled; `stop` waits for it.
         await asyncio.shield(self._starting)
 
@@ -71,12 +76,23 @@ class AwsCompanion:
 
     def session(self) -> Any:  # noqa: ANN401 -- boto3 makes its classes at run time
         """Give a boto3 session for the emulator, with credentials that open nothing else."""
-        from boto3 import Session  # noqa: PLC0415 -- slow to import, and only for a service with data
+        # Slow to import, and only for a service with data.
+        from boto3 import Session  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.session import get_session  # noqa: PLC0415
 
-        return Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)  # noqa: S106 -- no secret
+        core = get_session()
+        # The emulator is on this machine: no proxy may come between.
+        core.set_default_client_config(Config(proxies={}))
+        return Session(
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # noqa: S106 -- no secret
+            region_name=REGION,
+            botocore_session=core,
+        )
 
-    def _start(self) -> None:
-        self._emulator.start()
+    def _start(self, lambda_url: str) -> None:
+        self._emulator.start(lambda_url=lambda_url)
         self._names = make_resources(self._service, self.session(), self.endpoint_url)
         place = {"endpoint_url": self.endpoint_url, "region": REGION, "names": self._names}
         temporary = self._place.with_suffix(".tmp")

@@ -23,8 +23,14 @@ class Companion(Protocol):
     name: str
     """For messages: "the AWS emulator"."""
 
-    async def start(self) -> None:
-        """Come up; when this returns, functions may call it."""
+    async def start(self, lambda_url: str) -> None:
+        """Come up; when this returns, functions may call it.
+
+        Parameters
+        ----------
+        lambda_url : str
+            Where the Lambda API will answer, once the functions are up.
+        """
 
     def environment(self, function: Function) -> Mapping[str, str]:
         """Give the variables that a function gets from it, such as ``AWS_ENDPOINT_URL`` or a table's name."""
@@ -45,5 +51,8 @@ class EventSource(Protocol):
     async def start(self, functions: Functions) -> None:
         """Begin to invoke; must return, the work goes on in tasks of its own."""
 
-    async def stop(self) -> None:
-        """Stop invoking and wait for what is under way."""
+    async def stop(self, grace_s: float) -> None:
+        """Stop invoking and wait for what is under way, but not longer than ``grace_s`` seconds.
+
+        The functions' environments are ended after that. What is given up must come again at the next start.
+        """

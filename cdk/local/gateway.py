@@ -242,7 +242,7 @@ class Gateway:
     def _add_cors(self, request: web.BaseRequest, response: web.Response) -> None:
         if (origin := self._allowed_origin(request)) is not None:
             response.headers.setdefault("Access-Control-Allow-Origin", origin)
-            if origin != "*":
+            if origin != "*" and "Origin" not in response.headers.getall("Vary", []):
                 response.headers.add("Vary", "Origin")
 
 

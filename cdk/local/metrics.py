@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cdk.local.written_metrics import WrittenMetrics
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -58,6 +60,8 @@ class VersionMetrics:
     provisioned_invocations, spillover : int
         Invocations in provisioned environments, and those beyond them where there are any
         (``ProvisionedConcurrencySpilloverInvocations``).
+    written : WrittenMetrics
+        What the version's environments wrote about themselves.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -69,6 +73,7 @@ class VersionMetrics:
         self.cold_starts = 0
         self.provisioned_invocations = 0
         self.spillover = 0
+        self.written = WrittenMetrics(clock)
         self._clock = clock
         self._recent: deque[tuple[float, float, bool]] = deque(maxlen=KEPT_INVOCATIONS)
 

@@ -47,7 +47,7 @@ _LOG: Final = logging.getLogger(__name__)
 class QueuePoller:
     """Invokes one function with the messages of one queue.
 
-    Workflow: `start` with the running functions, `stop` waits for the batches that are under way.
+    Workflow: `start` with the running functions; `stop` waits a while for the batches that are under way.
 
     Parameters
     ----------
@@ -89,10 +89,21 @@ class QueuePoller:
             task.add_done_callback(self._ended)
             self._tasks.append(task)
 
-    async def stop(self) -> None:
-        """Take no more messages; wait for the polls and batches that are under way."""
+    async def stop(self, grace_s: float) -> None:
+        """Take no more messages, and wait for the polls and batches that are under way.
+
+        Parameters
+        ----------
+        grace_s : float
+            Seconds after which a batch is given up. Its messages are not deleted, so they are delivered again, as they are
+            on AWS when a function fails; here at once, not after the visibility timeout.
+        """
         self._stopping.set()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         self._threads.shutdown()
 
@@ -107,7 +118,7 @@ class QueuePoller:
         pause_s = PAUSE_S
         while not self._stopping.is_set():
             try:
-                messages = await self._in_thread(self._receive, client, url)
+                messages = await self._take(client, url)
                 if messages and self._stopping.is_set():
                     await self._in_thread(_release, client, url, messages, 0)
                 elif messages:
@@ -117,6 +128,16 @@ class QueuePoller:
                 _LOG.warning("%s: %s; trying again in %g s", self.name, error, pause_s)
                 await self._pause(pause_s)
                 pause_s = min(2 * pause_s, MAX_PAUSE_S)
+
+    async def _take(self, client: SQSClient, url: str) -> list[MessageTypeDef]:
+        """Receive; when nobody waits any more, what is received all the same goes back."""
+        receiving = asyncio.ensure_future(self._in_thread(self._receive, client, url))
+        try:
+            return await asyncio.shield(receiving)
+        except asyncio.CancelledError:
+            if messages := await receiving:
+                await self._in_thread(_release, client, url, messages, 0)
+            raise
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not longer than until the stop."""
@@ -140,6 +161,12 @@ class QueuePoller:
         payload = json.dumps(sqs_event(self._event.queue, messages)).encode()
         try:
             result = await function.invoke(payload)
+        except asyncio.CancelledError:
+            _LOG.warning(
+                "%s: a batch of %d that is not done goes back to the queue", self.name, len(messages)
+            )
+            await self._in_thread(_release, client, url, messages, 0)
+            raise
         except LocalServiceError as error:
             _LOG.warning("%s: %s; its messages return in %d s", self.name, error, THROTTLED_S)
             await self._in_thread(_release, client, url, messages, THROTTLED_S)

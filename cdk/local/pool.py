@@ -342,4 +342,5 @@ class Pool:
             self._say(line)
 
     def _say(self, line: str) -> None:
+        self.metrics.written.read(line)
         self._on_line(self.version.label, line)

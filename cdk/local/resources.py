@@ -1,6 +1,6 @@
-"""Making the spec's tables, queues, buckets and secrets at an AWS endpoint, and the variables that name them.
+"""Making the spec's tables, queues, buckets, secrets and state machines at an AWS endpoint, and the variables that name them.
 
-What exists already stays as it is. Must not know: who answers at the endpoint (`cdk.local.emulator`, or moto in tests).
+What exists already stays as it is; a state machine gets the present definition. Must not know: who answers at the endpoint (`cdk.local.emulator`, or moto in tests).
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from cdk.service import Bucket, Queue, Secret, SpecError, Table
+from cdk.local.function import LIVE
+from cdk.local.invocation import ACCOUNT, REGION, function_arn
+from cdk.service import Bucket, Queue, Secret, SpecError, Table, UploadMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +35,8 @@ def make_resources(service: Service, session: Session, endpoint_url: str) -> dic
     Returns
     -------
     dict
-        What a function's variable holds for each resource: a table's or bucket's name, a queue's URL, a secret's ARN; and
-        for each queue with the suffix `DEAD_LETTERS` the URL of its dead-letter queue.
+        What a function's variable holds for each resource: a table's or bucket's name, a queue's URL, a secret's or state
+        machine's ARN; and for each queue with the suffix `DEAD_LETTERS` the URL of its dead-letter queue.
     """
     dynamodb = session.client("dynamodb", endpoint_url=endpoint_url)
     sqs = session.client("sqs", endpoint_url=endpoint_url)
@@ -49,6 +51,10 @@ def make_resources(service: Service, session: Session, endpoint_url: str) -> dic
         names[bucket.name] = _make_bucket(s3, sqs, bucket, names)
     for secret in service.secrets:
         names[secret.name] = _make_secret(secrets, secret)
+    if service.state_machines:
+        states: Any = session.client("stepfunctions", endpoint_url=endpoint_url)
+        for machine in service.state_machines:
+            names[machine.name] = _make_state_machine(states, machine, service, names)
     return names
 
 
@@ -175,6 +181,24 @@ def _make_bucket(s3: S3Client, sqs: SQSClient, bucket: Bucket, names: Mapping[st
             Bucket=bucket.name, NotificationConfiguration={"QueueConfigurations": configurations}
         )
     return bucket.name
+
+
+def _make_state_machine(client: Any, machine: UploadMap, service: Service, names: Mapping[str, str]) -> str:  # noqa: ANN401 -- boto3's client
+    function = service.function(machine.function)
+    wanted = json.dumps(
+        machine.definition(
+            function_arn=function_arn(function.name, LIVE),
+            function_timeout_s=function.timeout_s,
+            bucket=names[machine.bucket],
+        )
+    )
+    arn = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{machine.name}"
+    try:
+        client.update_state_machine(stateMachineArn=arn, definition=wanted)
+    except client.exceptions.StateMachineDoesNotExist:
+        role = f"arn:aws:iam::{ACCOUNT}:role/{machine.name}"
+        client.create_state_machine(name=machine.name, definition=wanted, roleArn=role)
+    return arn
 
 
 def _make_secret(client: SecretsManagerClient, secret: Secret) -> str:

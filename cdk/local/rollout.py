@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from cdk.local.errors import InitError, ServeError
 from cdk.local.function import LIVE, Alias
 from cdk.local.rollout_golden import GoldenRequests
-from cdk.local.rollout_plan import ALARM_PERIOD_S, EVIDENCE, Step, alarm, is_over, steps
+from cdk.local.rollout_plan import ALARM_PERIOD_S, EVIDENCE, Step, alarm, is_over, own_alarm, steps
 from cdk.local.rollout_state import Phase, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from cdk.local.function import LocalFunction
     from cdk.local.metrics import Snapshot
     from cdk.local.pool import Pool
     from cdk.local.version import Version
+    from cdk.local.written_metrics import Written
+    from cdk.service import MetricAlarm
     from cdk.service import Rollout as Limits
     from functions.hooks.golden import Suite
 
@@ -65,7 +67,9 @@ class Rollout:
     version : Version
         The new version, not yet published.
     limits : Limits
-        The spec's strategy and alarms.
+        The spec's strategy and limits.
+    alarms : sequence of MetricAlarm
+        The function's own alarms that the new version must not set off.
     golden : Suite or None
         What the new version is asked before traffic and the alias after.
     on_change : callable
@@ -79,6 +83,7 @@ class Rollout:
         record: Record,
         *,
         limits: Limits,
+        alarms: Sequence[MetricAlarm],
         golden: Suite | None,
         on_change: Callable[[Record], None],
     ) -> None:
@@ -88,6 +93,7 @@ class Rollout:
         self._function = function
         self._version = version
         self._limits = limits
+        self._alarms = alarms
         self._golden = golden
         self._on_change = on_change
         self._asked = asyncio.Event()
@@ -177,7 +183,8 @@ class Rollout:
         while True:
             await asyncio.sleep(TICK_S)
             kills = new.metrics.memory_kills - self._memory_kills
-            if wrong := alarm(self._limits, self._latest(new), self._latest(old), memory_kills=kills):
+            wrong = alarm(self._limits, self._latest(new), self._latest(old), memory_kills=kills)
+            if wrong := wrong or own_alarm(self._alarms, self._written(new)):
                 raise _UnfitError(wrong)
             requests = new.metrics.invocations - before
             if is_over(step, elapsed_s=clock() - begin, speed=self.record.speed, requests=requests):
@@ -186,6 +193,10 @@ class Rollout:
     def _latest(self, pool: Pool) -> Snapshot:
         period_s = ALARM_PERIOD_S / self.record.speed
         return pool.metrics.latest(period_s, since=self.since or 0.0, at_least=EVIDENCE)
+
+    def _written(self, pool: Pool) -> Written:
+        period_s = ALARM_PERIOD_S / self.record.speed
+        return pool.metrics.written.latest(period_s, since=self.since or 0.0, at_least=EVIDENCE)
 
     async def _go_back(self, reason: str) -> None:
         self._function.point(Alias(self.record.old))

@@ -1,8 +1,8 @@
 """How traffic moves and what stops it, as pure rules: the spec's strategy as steps, the spec's limits as alarms.
 
 Must not know about functions, files or tasks. The alarms are those that the CDK gives CodeDeploy (error rate and p99 of
-the executed version), and two more that only a machine with both versions in view can have: the new version is slower
-than the old one beside it, and its processes outgrow their memory.
+the executed version, and the function's own that the spec marks), and two more that only a machine with both versions in
+view can have: the new version is slower than the old one beside it, and its processes outgrow their memory.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from cdk.local.errors import RolloutError
 from cdk.service import Strategy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cdk.local.metrics import Snapshot
-    from cdk.service import Rollout
+    from cdk.local.written_metrics import Written
+    from cdk.service import MetricAlarm, Rollout
 
 ALARM_PERIOD_S: Final = 60.0
 """The period of the alarms on AWS; limits are judged over the latest one."""
@@ -110,6 +113,31 @@ def alarm(rollout: Rollout, new: Snapshot, old: Snapshot, *, memory_kills: int) 
         Environments of the new version that were ended for their memory since traffic reached it.
     """
     return _memory_alarm(memory_kills) or _error_alarm(rollout, new) or _latency_alarm(rollout, new, old)
+
+
+def own_alarm(alarms: Sequence[MetricAlarm], written: Written) -> str | None:
+    """Say in a sentence which of the function's own alarms the new version sets off; None if none.
+
+    Parameters
+    ----------
+    alarms : sequence of MetricAlarm
+        Those of the spec that a rollout watches.
+    written : Written
+        What the new version wrote about itself. As on AWS, what was not written rings nothing.
+    """
+    for own in alarms:
+        value = written.statistic(own.metric, own.statistic)
+        if value is None:
+            continue
+        if own.per is None:
+            if value > own.threshold:
+                return f"its {own.metric} is {value:g}, above {own.threshold:g}: {own.meaning}"
+            continue
+        whole = written.statistic(own.per, "Sum")
+        # Before there is enough, what is to come counts against the alarm: what exceeds the limit even so is certain.
+        if whole is not None and value / max(whole, MIN_REQUESTS) > own.threshold:
+            return f"its {own.metric} are {value:g} in {whole:g} {own.per}, above {own.threshold:g}: {own.meaning}"
+    return None
 
 
 def _memory_alarm(kills: int) -> str | None:

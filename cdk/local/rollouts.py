@@ -137,6 +137,7 @@ class Rollouts:
             version,
             record,
             limits=entry.spec.rollout,
+            alarms=entry.spec.version_alarms,
             golden=golden,
             on_change=lambda changed: self._changed(entry, new, changed),
         )

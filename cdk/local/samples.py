@@ -32,7 +32,7 @@ class SampleItems:
     def __init__(self, aws: AwsCompanion) -> None:
         self._aws = aws
 
-    async def start(self) -> None:
+    async def start(self, lambda_url: str) -> None:  # noqa: ARG002 -- the protocol's
         """Load the samples unless they are there."""
         if TABLE in self._aws.names:
             await asyncio.to_thread(self._load)

@@ -6,6 +6,7 @@ know about signals or terminals; `cdk.cli.serve` does.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from contextlib import AsyncExitStack
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cdk.local.companions import Companion, EventSource
+    from cdk.local.http_server import HttpServer
     from cdk.local.version import Version
     from cdk.service import Function, Service
 
 _LOG: Final = logging.getLogger(__name__)
 GRACE_S: Final = 5.0
-"""How long requests that are under way may take to end when the service stops."""
+"""How long requests and batches that are under way may take to end when the service stops, in all."""
+_LEAST_GRACE_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,8 @@ class LocalService:
             golden=options.golden or options.root / "functions" / "hooks" / "golden",
         )
         self.control_api = ControlApi(self.rollouts)
+        self._started: list[EventSource] = []
+        self._grace_ends = 0.0
         self._ended = AsyncExitStack()
 
     async def start(self) -> None:
@@ -123,14 +128,14 @@ class LocalService:
         self._data.open(fresh=options.fresh)
         self._ended.callback(self._data.close)
         self.gateway.server.bind(options.host, options.port)
-        self._ended.push_async_callback(self.gateway.server.stop, GRACE_S)
+        self._ended.push_async_callback(self._stop_server, self.gateway.server)
         self.invoke_api.server.bind("127.0.0.1", options.invoke_port)
-        self._ended.push_async_callback(self.invoke_api.server.stop, GRACE_S)
+        self._ended.push_async_callback(self._stop_server, self.invoke_api.server)
         self.control_api.server.bind("127.0.0.1", 0)
-        self._ended.push_async_callback(self.control_api.server.stop, GRACE_S)
+        self._ended.push_async_callback(self._stop_server, self.control_api.server)
         for companion in self._companions:
             self._ended.push_async_callback(companion.stop)
-            await companion.start()
+            await companion.start(self.invoke_api.server.url)
         self._ended.push_async_callback(self._stop_functions)
         for function in self._service.functions:
             await self._start_function(function)
@@ -138,12 +143,13 @@ class LocalService:
         await self.invoke_api.server.start()
         await self.gateway.server.start()
         self._ended.push_async_callback(self._stop_accepting)
+        self._ended.push_async_callback(self._stop_sources)
         for source in self._sources:
-            self._ended.push_async_callback(source.stop)
+            self._started.append(source)
             await source.start(self.functions)
         self._ended.push_async_callback(self.rollouts.stop)
         await self.control_api.server.start()
-        self._ended.push_async_callback(self.control_api.server.stop, GRACE_S)
+        self._ended.push_async_callback(self._stop_server, self.control_api.server)
         self._data.announce(
             {
                 "pid": os.getpid(),
@@ -155,7 +161,12 @@ class LocalService:
         )
 
     async def stop(self) -> None:
-        """End everything that was started, in the opposite order, also if one part fails to end."""
+        """End everything that was started, in the opposite order, also if one part fails to end.
+
+        What is under way has `GRACE_S` seconds in all, whatever holds it up; then its environments are killed. A message
+        whose batch that ends goes back to its queue.
+        """
+        self._grace_ends = asyncio.get_running_loop().time() + GRACE_S
         await self._ended.aclose()
 
     def kill(self) -> None:
@@ -185,6 +196,7 @@ class LocalService:
         root = change.code or self._options.root
         variables = {
             "AWS_ENDPOINT_URL_LAMBDA": self.invoke_api.server.url,
+            **self._service.environment(function),
             **model_variables(function, root / "model_artifacts", change.models),
             **grant_variables(function, self._service),
             **handed_on_variables(function),
@@ -208,9 +220,26 @@ class LocalService:
             )
         return ServeError(text)
 
+    def _grace_s(self) -> float:
+        """Give the seconds that are left of the grace; never 0, which aiohttp takes for no limit."""
+        return max(_LEAST_GRACE_S, self._grace_ends - asyncio.get_running_loop().time())
+
+    async def _stop_server(self, server: HttpServer) -> None:
+        await server.stop(self._grace_s())
+
+    async def _stop_sources(self) -> None:
+        # All at once: none takes more work while another one ends.
+        grace_s = self._grace_s()
+        ended = await asyncio.gather(
+            *(source.stop(grace_s) for source in self._started), return_exceptions=True
+        )
+        for source, error in zip(self._started, ended, strict=True):
+            if isinstance(error, Exception):
+                _LOG.error("%s did not end well", source.name, exc_info=error)
+
     async def _stop_accepting(self) -> None:
-        await self.gateway.server.stop(GRACE_S)
-        await self.invoke_api.server.stop(GRACE_S)
+        await self._stop_server(self.gateway.server)
+        await self._stop_server(self.invoke_api.server)
 
     async def _stop_functions(self) -> None:
         # Whoever waits for an answer has been given time by now: the servers and sources have stopped before.

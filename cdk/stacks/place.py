@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _REPOSITORY: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$")
 _ACCOUNT: Final = re.compile(r"^\d{12}$")
+_KNOWN: Final = tuple(stage for stage in STAGES if stage != "local")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,23 +69,36 @@ class Place:
             raise SpecError(message)
 
 
-def read_place(stages: object, stage: str) -> Place:
-    """Read one stage's entry of the context key ``stages``.
+def read_places(stages: object) -> dict[str, Place]:
+    """Read the context key ``stages``: every stage on AWS, configured or not.
 
     Raises
     ------
     SpecError
-        If the stage is unknown, or its entry is no object of known keys with strings.
+        If it names an unknown stage, or an entry is no object of known keys with strings.
     """
-    known = [name for name in STAGES if name != "local"]
-    if stage not in known:
-        message = f"unknown stage {stage!r}; on AWS there are: {', '.join(known)}"
-        raise SpecError(message)
     entries = _object(stages, "stages")
-    if strange := sorted(set(entries) - set(known)):
-        message = f"cdk.json configures the unknown stage {strange[0]!r}; there are: {', '.join(known)}"
+    if strange := sorted(set(entries) - set(_KNOWN)):
+        message = f"cdk.json configures the unknown stage {strange[0]!r}; there are: {', '.join(_KNOWN)}"
         raise SpecError(message)
-    entry = _object(entries.get(stage, {}), f"stages.{stage}")
+    return {stage: _read(_object(entries.get(stage, {}), f"stages.{stage}"), stage) for stage in _KNOWN}
+
+
+def place_of(stage: str, places: Mapping[str, Place]) -> Place:
+    """Give one stage's place.
+
+    Raises
+    ------
+    SpecError
+        If the stage is unknown.
+    """
+    if stage not in places:
+        message = f"unknown stage {stage!r}; on AWS there are: {', '.join(places)}"
+        raise SpecError(message)
+    return places[stage]
+
+
+def _read(entry: Mapping[str, object], stage: str) -> Place:
     values: dict[str, str] = {}
     names = [field.name for field in fields(Place)]
     for key, value in entry.items():

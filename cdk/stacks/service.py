@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_codedeploy as codedeploy
+from constructs import Construct
 
 from cdk.constructs import access, events
 from cdk.constructs.alarms import Alarms
@@ -13,14 +14,13 @@ from cdk.constructs.api import Api
 from cdk.constructs.dashboard import dashboard
 from cdk.constructs.function import ServiceFunction
 from cdk.constructs.rollout import FunctionRollout
-from cdk.constructs.scaling import scale
+from cdk.constructs.state_machine import StateMachine
+from cdk.constructs.topic import alarm_topic
 from cdk.service import QueueEvent, Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from constructs import Construct
 
     from cdk.constructs.data import Data
     from cdk.service import Service
@@ -53,12 +53,19 @@ class ServiceStack(cdk.Stack):
         document: Mapping[str, Any],
         emulated: bool,
     ) -> None:
-        super().__init__(scope, id_, env=env, description=f"Trending Now, {service.stage}: functions and API")
+        super().__init__(
+            scope,
+            id_,
+            env=env,
+            description=f"Trending Now, {service.stage}: functions and API",
+            termination_protection=service.protected,
+        )
         self.functions = {
             spec.name: ServiceFunction(
                 self,
                 "".join(part.capitalize() for part in spec.name.split("-")),
                 spec=spec,
+                environment=service.environment(spec),
                 stage=service.stage,
                 root=root,
                 log_days=service.log_days,
@@ -66,7 +73,15 @@ class ServiceStack(cdk.Stack):
             )
             for spec in service.functions
         }
-        alarms = Alarms(self, "Alarms", stage=service.stage, emulated=emulated, email=place.alarm_email)
+        topic = alarm_topic(Construct(self, "Notices"), stage=service.stage, email=place.alarm_email)
+        alarms = Alarms(
+            self,
+            "Alarms",
+            stage=service.stage,
+            namespace=service.metrics_namespace,
+            topic=topic,
+            emulated=emulated,
+        )
         application = None
         for function in self.functions.values():
             for grant in function.spec.grants:
@@ -79,10 +94,7 @@ class ServiceStack(cdk.Stack):
             alarms.watch_alias(function)
             if function.dead_letters:
                 alarms.watch_dead_letters(function.spec.name, function.dead_letters)
-            if emulated:
-                continue
-            scale(function.alias, function.spec.warmup)
-            if function.spec.rollout.strategy is Strategy.MANUAL:
+            if emulated or function.spec.rollout.strategy is Strategy.MANUAL:
                 continue
             application = application or codedeploy.LambdaApplication(
                 self, "Rollouts", application_name=f"trending-now-{service.stage}"
@@ -97,21 +109,35 @@ class ServiceStack(cdk.Stack):
                 root=root,
                 log_days=service.log_days,
             )
+        for machine in service.state_machines:
+            StateMachine(
+                self,
+                "".join(part.capitalize() for part in machine.name.split("-")),
+                spec=machine,
+                service=service,
+            )
         for name, queue in data.queues.items():
             alarms.watch_queue(name, queue, data.dead_letters[name])
         api = Api(self, "Api", service=service, place=place, functions=self.functions, document=document)
-        alarms.alarm(
-            "api-5xx",
-            api.rest.metric_server_error(statistic="Average", period=cdk.Duration.minutes(1)),
-            threshold=0.01,
-            periods=5,
-            of=3,
-        )
+        alarms.watch_api(api.rest)
+        board = f"trending-now-{service.stage}"
         dashboard(
-            self,
-            name=f"trending-now-{service.stage}",
-            api=api.rest,
-            functions=self.functions.values(),
-            data=data,
+            self, name=board, api=api.rest, service=service, functions=self.functions.values(), data=data
         )
         cdk.CfnOutput(self, "Url", value=api.url, description="Where the API answers")
+        cdk.CfnOutput(
+            self,
+            "DashboardUrl",
+            value=f"https://{self.region}.console.{self.url_suffix}/cloudwatch/home?region={self.region}#dashboards:name={board}",
+            description="What callers get, on one page",
+        )
+        cdk.CfnOutput(
+            self, "AlarmTopic", value=topic.topic_arn, description="Subscribe here to be told of alarms"
+        )
+        if api.first_key_id:
+            cdk.CfnOutput(
+                self,
+                "ApiKeyId",
+                value=api.first_key_id,
+                description="Its value: aws apigateway get-api-key --include-value --api-key <this>",
+            )

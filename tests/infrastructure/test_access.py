@@ -16,6 +16,23 @@ if TYPE_CHECKING:
 Allowed = set[tuple[tuple[str, ...], tuple[str, ...]]]
 
 XRAY = (("xray:PutTelemetryRecords", "xray:PutTraceSegments"), ("*",))
+OBSERVED = (
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+)
+"""What a state machine needs to be logged and traced; AWS knows no resource for any of it."""
+STATES = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>"
+MACHINE = "trending-now-staging-upload-map"
 FUNCTION = "arn:<AWS::Partition>:lambda:<AWS::Region>:<AWS::AccountId>:function:trending-now-staging-"
 GROUP = "arn:<AWS::Partition>:codedeploy:<AWS::Region>:<AWS::AccountId>:deploymentgroup:<Rollouts>/"
 FILES = "arn:<AWS::Partition>:s3:::trending-now-staging-files-<AWS::AccountId>-<AWS::Region>"
@@ -28,6 +45,8 @@ WRITE_ITEMS = (
     "dynamodb:PutItem",
     "dynamodb:UpdateItem",
 )
+
+ADD_ITEMS = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 
 
 def logs(group: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -53,6 +72,7 @@ def hook(name: str, moment: str, target: str) -> Allowed:
         logs(f"{name}Rollout{moment}Logs"),
         (("lambda:InvokeFunction",), (target,)),
         (("codedeploy:PutLifecycleEventHookExecutionStatus",), (f"{GROUP}<{name}RolloutGroup>",)),
+        *([(("cloudwatch:DescribeAlarms",), ("*",))] if moment == "After" else []),
     }
 
 
@@ -66,6 +86,8 @@ ROLES: dict[str, Allowed] = {
             (f"{FILES}/*",),
         ),
         (("s3:ListBucket",), (FILES,)),
+        (("states:StartExecution",), (f"{STATES}:stateMachine:{MACHINE}",)),
+        (ADD_ITEMS, (ITEMS,)),
         (
             (
                 "sqs:ChangeMessageVisibility",
@@ -90,7 +112,20 @@ ROLES: dict[str, Allowed] = {
         (("sqs:SendMessage",), ("<TrendingDeadLetters.Arn>",)),
         (READ_ITEMS, (ITEMS, f"{ITEMS}/index/day", f"{ITEMS}/index/tag")),
     },
-    "TrendingTimerNightlyRole": {(("lambda:InvokeFunction",), ("<TrendingLive>",))},
+    "TrendingTimerNightlyRole": {
+        (("lambda:InvokeFunction",), ("<TrendingLive>",)),
+        (("sqs:SendMessage",), ("<TrendingDeadLetters.Arn>",)),
+    },
+    "UploadMapRole": {
+        (("lambda:InvokeFunction",), (f"{FUNCTION}uploads:live",)),
+        (("s3:GetObject",), (f"{FILES}/work/*",)),
+        (("states:StartExecution",), (f"{STATES}:stateMachine:{MACHINE}",)),
+        (
+            ("states:DescribeExecution", "states:StopExecution"),
+            (f"{STATES}:execution:{MACHINE}/ClassifyRows:*", f"{STATES}:execution:{MACHINE}:*"),
+        ),
+        (OBSERVED, ("*",)),
+    },
     "ClassificationRolloutRole": codedeploy("classification"),
     "ClassificationRolloutBeforeRole": hook(
         "Classification", "Before", "<ClassificationFunctionCurrentVersion>"
@@ -128,7 +163,7 @@ def test_each_role_may_do_this_and_nothing_else(every_feature: Assembly) -> None
 
 @pytest.mark.parametrize("stage", ["production", "dev"])
 def test_the_real_roles_hold_no_wildcard_but_those_that_aws_asks_for(synth: Synth, stage: str) -> None:
-    without_resource = {"xray:PutTelemetryRecords", "xray:PutTraceSegments", "cloudwatch:DescribeAlarms"}
+    without_resource = {*OBSERVED, "cloudwatch:DescribeAlarms"}
     for template in synth(stage).stacks():
         for role, resource in template.of_type("AWS::IAM::Role").items():
             assert "ManagedPolicyArns" not in resource["Properties"], role
@@ -141,6 +176,10 @@ def test_the_real_roles_hold_no_wildcard_but_those_that_aws_asks_for(synth: Synt
                     assert all(
                         re.fullmatch(r"arn:<AWS::Partition>:s3:::[^*]+(/\*)?", r) for r in resources
                     ), role
+                elif set(actions) == {"states:DescribeExecution", "states:StopExecution"}:
+                    # The child executions of one state machine, whose names are drawn.
+                    machine = rf"{STATES}:execution:trending-now-{stage}-upload-map(/ClassifyRows)?:\*"
+                    assert all(re.fullmatch(machine, r) for r in resources), role
                 elif any("*" in name for name in resources):
                     assert set(actions) <= without_resource, (role, actions, resources)
 

@@ -160,6 +160,8 @@ def test_only_the_route_that_says_so_is_cached_by_what_it_names(every_feature: A
     assert integration["CacheKeyParameters"] == [
         "method.request.querystring.window",
         "method.request.querystring.genre",
+        # The answer names the origin that may read it.
+        "method.request.header.origin",
     ]
 
 

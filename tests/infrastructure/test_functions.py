@@ -39,8 +39,9 @@ def test_size_handler_and_settings_are_those_of_the_spec(synth: Synth, stage: st
         assert properties.get("ReservedConcurrentExecutions") == spec.reserved_concurrency
         assert properties["TracingConfig"] == {"Mode": "Active"}
         variables = properties["Environment"]["Variables"]
-        assert set(variables) == {*spec.environment, *(grant.variable for grant in spec.grants)}
-        assert {name: variables[name] for name in spec.environment} == dict(spec.environment)
+        plain = assembly.spec.environment(spec)
+        assert set(variables) == {*plain, *(grant.variable for grant in spec.grants)}
+        assert {name: variables[name] for name in plain} == plain
 
 
 def test_functions_of_one_folder_share_one_image(production: Assembly) -> None:
@@ -55,15 +56,12 @@ def test_functions_of_one_folder_share_one_image(production: Assembly) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_alias_is_live_and_as_warm_as_the_spec_says(synth: Synth, stage: str) -> None:
+def test_every_alias_is_live_and_points_at_its_own_version(synth: Synth, stage: str) -> None:
     assembly, template = both(synth, stage)
     for spec in assembly.spec.functions:
         name, _ = resource(template, stage, spec.name)
         _, alias = template.one("AWS::Lambda::Alias", FunctionName={"Ref": name})
         assert alias["Properties"]["Name"] == "live"
-        warm = alias["Properties"].get("ProvisionedConcurrencyConfig")
-        count = spec.warmup.provisioned
-        assert warm == ({"ProvisionedConcurrentExecutions": count} if count else None)
         version = template.resources[alias["Properties"]["FunctionVersion"]["Fn::GetAtt"][0]]
         assert version["Properties"]["FunctionName"] == {"Ref": name}
 
@@ -107,8 +105,18 @@ def test_queues_and_timers_invoke_the_alias(every_feature: Assembly) -> None:
     _, timer = template.one("AWS::Scheduler::Schedule")
     assert timer["Properties"]["ScheduleExpression"] == "cron(0 3 * * ? *)"
     assert text(timer["Properties"]["Target"]["Arn"]) == "<TrendingLive>"
+    kept = timer["Properties"]["Target"]["DeadLetterConfig"]["Arn"]
+    assert text(kept) == "<TrendingDeadLetters.Arn>"
     _, trending = resource(template, "staging", "trending")
     assert text(trending["Properties"]["DeadLetterConfig"]["TargetArn"]) == "<TrendingDeadLetters.Arn>"
+
+
+def test_functions_behind_routes_know_which_origins_may_read_their_answers(every_feature: Assembly) -> None:
+    template = every_feature.template("service")
+    for spec in every_feature.spec.functions:
+        _, found = resource(template, "staging", spec.name)
+        origins = found["Properties"]["Environment"]["Variables"].get("ALLOWED_ORIGINS")
+        assert origins == ("https://example.com" if spec.routes else None)
 
 
 def test_a_grant_to_an_unknown_function_never_reaches_a_template() -> None:

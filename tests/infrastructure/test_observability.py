@@ -32,7 +32,6 @@ def test_each_function_is_watched_on_its_alias(synth: Synth, stage: str) -> None
     for spec in assembly.spec.functions:
         prefix = f"trending-now-{stage}-{spec.name}"
         assert {f"{prefix}-errors", f"{prefix}-p99", f"{prefix}-throttles"} <= found.keys()
-        assert (f"{prefix}-spillover" in found) is bool(spec.warmup.provisioned)
         assert found[f"{prefix}-p99"]["Threshold"] == spec.rollout.max_p99_ms
         assert found[f"{prefix}-errors"]["Threshold"] == spec.rollout.max_error_rate
         dimensions = {entry["Name"]: text(entry["Value"]) for entry in found[f"{prefix}-p99"]["Dimensions"]}
@@ -43,6 +42,19 @@ def test_each_function_is_watched_on_its_alias(synth: Synth, stage: str) -> None
     for queue in assembly.spec.queues:
         assert found[f"trending-now-{stage}-{queue.name}-dead-letters"]["Threshold"] == 0
         assert f"trending-now-{stage}-{queue.name}-age" in found
+
+
+def test_the_worker_of_the_queue_is_watched_like_the_route(production: Assembly) -> None:
+    found = alarms(production.template("service"))
+    for kind in ("fallbacks", "breaker", "version-fallbacks", "version-breaker"):
+        route, worker = (
+            found[f"trending-now-production-{name}-{kind}"] for name in ("enrichment", "enrichment-worker")
+        )
+        assert (route["Threshold"], route["AlarmDescription"]) == (
+            worker["Threshold"],
+            worker["AlarmDescription"],
+        )
+        assert "enrichment-worker" in str(worker.get("Dimensions") or worker["Metrics"])
 
 
 def test_alarms_of_the_alias_tell_people_and_those_of_a_version_only_codedeploy(production: Assembly) -> None:
@@ -83,7 +95,7 @@ def test_the_topic_is_encrypted_with_a_key_that_alarms_can_use(production: Assem
 def test_a_functions_own_metrics_are_watched_as_the_spec_says(every_feature: Assembly) -> None:
     found = alarms(every_feature.template("service"))
     breaker = found["trending-now-staging-enrichment-breaker"]
-    assert breaker["Namespace"] == "TrendingNow"
+    assert breaker["Namespace"] == "TrendingNow/staging"
     assert breaker["MetricName"] == "LlmBreakerOpen"
     assert breaker["Statistic"] == "Maximum"
     assert breaker["Dimensions"] == [{"Name": "service", "Value": "enrichment"}]
@@ -105,15 +117,25 @@ def test_the_dashboard_shows_every_function_and_its_executed_version(production:
     assert "ProvisionedConcurrencyUtilization" in drawn
 
 
-def test_the_guide_says_what_each_alarm_means_and_what_each_role_may_do(production: Assembly) -> None:
+@pytest.mark.parametrize("stage", ["dev", "staging", "production"])
+def test_an_alarm_says_what_it_means_and_what_to_do_and_the_guide_says_the_same(
+    synth: Synth, stage: str
+) -> None:
     guide = GUIDE.read_text()
-    names = [spec.name for spec in production.spec.functions] + [
-        queue.name for queue in production.spec.queues
-    ]
-    for alarm in alarms(production.template("service")):
-        kind = alarm.removeprefix("trending-now-production-")
+    assembly = synth(stage)
+    names = [spec.name for spec in assembly.spec.functions] + [queue.name for queue in assembly.spec.queues]
+    found = [alarm for template in assembly.stacks() for alarm in alarms(template).items()]
+    assert found
+    for alarm, properties in found:
+        kind = alarm.removeprefix(f"trending-now-{stage}-")
         for name in sorted(names, key=len, reverse=True):
             kind = kind.removeprefix(f"{name}-")
-        assert f"| `{kind}` |" in guide, alarm
+        says, to_do, do = properties["AlarmDescription"].partition(" To do: ")
+        assert to_do, alarm
+        assert f"| `{kind}` | {says} | {do} |" in guide, alarm
+
+
+def test_the_guide_says_what_each_role_may_do(production: Assembly) -> None:
+    guide = GUIDE.read_text()
     for spec in production.spec.functions:
         assert f"| `{spec.name}` |" in guide, spec.name

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from cdk.service import Strategy
 from tests.support.cloud import text
-from trending_core.telemetry import count_failed_answer
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.infrastructure.conftest import Synth
     from tests.support.cloud import Assembly, Resource, Template
 
@@ -46,13 +42,22 @@ def test_every_rollout_of_the_real_spec_is_stopped_by_the_alarms_of_its_own_vers
             "Events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_REQUEST", "DEPLOYMENT_STOP_ON_ALARM"],
         }
         assert properties["AlarmConfiguration"]["Enabled"]
-        names = {
-            template.resources[alarm["Name"]["Ref"]]["Properties"]["AlarmName"]
-            for alarm in properties["AlarmConfiguration"]["Alarms"]
+        alarms = [
+            template.resources[alarm["Name"]["Ref"]] for alarm in properties["AlarmConfiguration"]["Alarms"]
+        ]
+        # CodeDeploy finds metric alarms only, and ten of them at most.
+        assert {alarm["Type"] for alarm in alarms} == {"AWS::CloudWatch::Alarm"}
+        assert len(alarms) <= 10
+        kinds = {
+            "p99",
+            "errors",
+            *(["failures"] if spec.routes else []),
+            *(a.name for a in spec.version_alarms),
         }
         prefix = f"trending-now-production-{spec.name}-version"
-        answers = {f"{prefix}-failures"} if spec.routes else set()
-        assert names == {f"{prefix}-canary", f"{prefix}-p99", f"{prefix}-errors", *answers}
+        assert {alarm["Properties"]["AlarmName"] for alarm in alarms} == {
+            f"{prefix}-{kind}" for kind in kinds
+        }
 
 
 def test_the_alarms_of_a_rollout_watch_the_version_that_takes_over(every_feature: Assembly) -> None:
@@ -78,33 +83,23 @@ def test_the_alarms_of_a_rollout_watch_the_version_that_takes_over(every_feature
     rule = text(composite["Properties"]["AlarmRule"])
     assert rule == (
         '(ALARM("<AlarmsTrendingVersionP99.Arn>") OR ALARM("<AlarmsTrendingVersionErrors.Arn>")'
-        ' OR ALARM("<AlarmsTrendingVersionFailures.Arn>"))'
+        ' OR ALARM("<AlarmsTrendingVersionFailures.Arn>") OR ALARM("<AlarmsTrendingVersionStale.Arn>"))'
     )
-
-
-def test_a_version_that_answers_5xx_is_stopped_by_the_metric_that_the_code_really_writes(
-    every_feature: Assembly, capsys: pytest.CaptureFixture[str]
-) -> None:
-    template = every_feature.template("service")
-    _, alarm = template.one(
-        "AWS::CloudWatch::Alarm", AlarmName="trending-now-staging-trending-version-failures"
-    )
-    (answers,) = (
-        query["MetricStat"]["Metric"]
-        for query in alarm["Properties"]["Metrics"]
-        if query.get("MetricStat", {}).get("Metric", {}).get("MetricName") == "FailedAnswers"
-    )
-    watched = {entry["Name"]: entry["Value"] for entry in answers["Dimensions"]}
-
-    count_failed_answer(watched["function_name"], "7")
-
-    written = json.loads(capsys.readouterr().out)
-    (directive,) = written["_aws"]["CloudWatchMetrics"]
-    assert directive["Namespace"] == answers["Namespace"]
-    assert set(directive["Dimensions"][0]) == set(watched)
-    assert written["FailedAnswers"] == [1]
-    assert watched["function_name"] == "trending-now-staging-trending"
-    assert watched["function_version"] == alias(template, "trending")["Properties"]["FunctionVersion"]
+    stale = template.one("AWS::CloudWatch::Alarm", AlarmName="trending-now-staging-trending-version-stale")[1]
+    metrics = {q["Id"]: q["MetricStat"] for q in stale["Properties"]["Metrics"] if "MetricStat" in q}
+    assert {key: stat["Metric"]["MetricName"] for key, stat in metrics.items()} == {
+        "part": "StaleItems",
+        "whole": "Items",
+    }
+    for stat in metrics.values():
+        # Every minute, whatever the alarm of the whole function takes: a canary lasts five.
+        assert stat["Period"] == 60
+        found = {entry["Name"]: entry["Value"] for entry in stat["Metric"]["Dimensions"]}
+        assert found == {
+            "service": "trending",
+            "function_name": "trending-now-staging-trending",
+            "function_version": version,
+        }
 
 
 def test_the_hooks_ask_the_new_version_before_and_the_alias_after(every_feature: Assembly) -> None:
@@ -118,6 +113,12 @@ def test_the_hooks_ask_the_new_version_before_and_the_alias_after(every_feature:
     assert text(after["Environment"]["Variables"]["TARGET_ARN"]).endswith(
         ":function:trending-now-staging-trending:live"
     )
+    # CodeDeploy watches no composite alarm, so the hook after the shift asks for it.
+    composite, _ = template.one(
+        "AWS::CloudWatch::CompositeAlarm", AlarmName="trending-now-staging-trending-version-canary"
+    )
+    assert after["Environment"]["Variables"]["CANARY_ALARM"] == {"Ref": composite}
+    assert "CANARY_ALARM" not in before["Environment"]["Variables"]
     for properties in (before, after):
         assert properties["Environment"]["Variables"]["GOLDEN"] == "trending"
         assert properties["Environment"]["Variables"]["MAX_P99_MS"] == "800"
@@ -152,26 +153,6 @@ def test_versions_outlive_their_deployment(production: Assembly) -> None:
     assert versions
     assert {(v["DeletionPolicy"], v["UpdateReplacePolicy"]) for v in versions.values()} == {
         ("Retain", "Retain")
-    }
-
-
-def test_provisioned_concurrency_follows_load_and_clock(every_feature: Assembly) -> None:
-    template = every_feature.template("service")
-    assert alias(template, "trending")["Properties"]["ProvisionedConcurrencyConfig"] == {
-        "ProvisionedConcurrentExecutions": 2
-    }
-    target = template.one("AWS::ApplicationAutoScaling::ScalableTarget")[1]["Properties"]
-    assert (target["MinCapacity"], target["MaxCapacity"]) == (2, 10)
-    assert target["ScalableDimension"] == "lambda:function:ProvisionedConcurrency"
-    (action,) = target["ScheduledActions"]
-    assert action["Schedule"] == "cron(0 17 * * ? *)"
-    assert action["Timezone"] == "Europe/Berlin"
-    assert action["ScalableTargetAction"] == {"MinCapacity": 4, "MaxCapacity": 20}
-    policy = template.one("AWS::ApplicationAutoScaling::ScalingPolicy")[1]["Properties"]
-    tracking = policy["TargetTrackingScalingPolicyConfiguration"]
-    assert tracking["TargetValue"] == 0.6
-    assert tracking["PredefinedMetricSpecification"] == {
-        "PredefinedMetricType": "LambdaProvisionedConcurrencyUtilization"
     }
 
 

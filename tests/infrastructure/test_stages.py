@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -77,6 +78,68 @@ def test_only_production_keeps_its_data_when_the_stack_goes(synth: Synth, stage:
             assert resource["DeletionPolicy"] == ("Retain" if kept else "Delete"), name
     for table in template.of_type("AWS::DynamoDB::GlobalTable").values():
         assert [replica["DeletionProtectionEnabled"] for replica in table["Properties"]["Replicas"]] == [kept]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_productions_stacks_are_protected_against_deletion(synth: Synth, stage: str) -> None:
+    assembly = synth(stage)
+    manifest = json.loads((assembly.folder / "manifest.json").read_text())
+    protected = {
+        name
+        for name, artifact in manifest["artifacts"].items()
+        if artifact["type"] == "aws:cloudformation:stack"
+        and artifact["properties"].get("terminationProtection")
+    }
+    stacks = {f"trending-now-production-{part}" for part in ("data", "service", "warmup")}
+    assert protected == (stacks if stage == "production" else set())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_costs_is_tagged_and_what_stages_share_with_no_stage(synth: Synth, stage: str) -> None:
+    kinds = {
+        "AWS::Lambda::Function",
+        "AWS::S3::Bucket",
+        "AWS::SQS::Queue",
+        "AWS::Logs::LogGroup",
+        "AWS::ApiGateway::Stage",
+        "AWS::IAM::Role",
+        "AWS::KMS::Key",
+        "AWS::CloudWatch::Alarm",
+    }
+    seen = set()
+    for template in synth(stage).stacks():
+        wanted = {"project": "trending-now"} | ({"stage": stage} if stage in template.name else {})
+        for name, resource in template.resources.items():
+            if resource["Type"] in kinds:
+                seen.add(resource["Type"])
+                tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
+                assert tags.items() >= wanted.items(), name
+                assert ("stage" in tags) is ("stage" in wanted), name
+    assert seen == kinds
+
+
+def test_the_accounts_stack_is_the_same_for_every_stage(root: Path, tmp_path: Path) -> None:
+    # Deployed for a stage without a repository, it must not take GitHub's provider from one that has it.
+    bodies = []
+    for stage in STAGES:
+        values = {**context(stage), "stages": {"production": {"repository": "acme/trending-now"}}}
+        bodies.append(synthesise(tmp_path / stage, root, values).template("account").body)
+    assert bodies[0] == bodies[1] == bodies[2]
+    assert "AWS::IAM::OIDCProvider" in str(bodies[0])
+
+
+def test_the_outputs_say_what_a_person_needs(production: Assembly) -> None:
+    service, data = (production.template(name).body["Outputs"] for name in ("service", "data"))
+    assert {"Url", "DashboardUrl", "AlarmTopic", "ApiKeyId"} <= service.keys()
+    assert {
+        "BucketFiles",
+        "SecretGeminiApiKey",
+        "DeadLettersEnrichments",
+        "DeadLettersNewUploads",
+    } <= data.keys()
+    for name, output in {**service, **data}.items():
+        # What another stack reads has a name that the CDK makes, and needs no description.
+        assert name.startswith("ExportsOutput") or output["Description"], name
 
 
 def test_tables_are_encrypted_recoverable_indexed_and_forget(every_feature: Assembly) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +19,7 @@ from cdk.local.function import Functions
 from cdk.local.invocation import InvocationResult
 from cdk.local.pollers import QueuePoller, failed_ids, sqs_event
 from cdk.service import QueueEvent
+from tests.support.local import PATIENCE_S, eventually_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,8 +75,8 @@ def poll(sqs: SQSClient, queue: str, answer: Answer, *, batch_size: int = 10) ->
         event = QueueEvent(queue="jobs", batch_size=batch_size)
         poller = QueuePoller("worker", event, lambda: (sqs, queue), wait_s=0)
         await poller.start(functions)
-        await asyncio.wait_for(function.called.wait(), 20)
-        await poller.stop()
+        await asyncio.wait_for(function.called.wait(), PATIENCE_S)
+        await poller.stop(PATIENCE_S)
         return function
 
     return asyncio.run(run())
@@ -124,8 +126,8 @@ def test_only_the_failed_messages_of_a_batch_stay_hidden_until_their_timeout(
         await poller.start(functions)
         while sum(len(event["Records"]) for event in function.events) < 2:
             function.called.clear()
-            await asyncio.wait_for(function.called.wait(), 20)
-        await poller.stop()
+            await asyncio.wait_for(function.called.wait(), PATIENCE_S)
+        await poller.stop(PATIENCE_S)
         return [r["body"] for event in function.events for r in event["Records"]]
 
     assert sorted(asyncio.run(run())) == ["bad", "good"]
@@ -173,6 +175,64 @@ def test_a_poller_that_breaks_says_so(sqs: SQSClient, queue: str, caplog: pytest
     poll(sqs, queue, lambda _: RuntimeError("a defect"))
     assert "the poller of queue jobs has ended: RuntimeError: a defect" in caplog.text
     assert left(sqs, queue) == (0, 1)
+
+
+def test_a_batch_that_outlasts_the_grace_goes_back_to_the_queue_at_once(
+    sqs: SQSClient, queue: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(sqs, queue, "one")
+
+    class Endless(FakeFunction):
+        async def invoke(self, payload: bytes) -> InvocationResult:
+            self.called.set()
+            await asyncio.Event().wait()
+            raise AssertionError(payload)
+
+    async def run() -> None:
+        functions = Functions()
+        functions.add(cast("Any", function := Endless(lambda _: b"null")))
+        poller = QueuePoller("worker", QueueEvent(queue="jobs"), lambda: (sqs, queue), wait_s=0)
+        await poller.start(functions)
+        await asyncio.wait_for(function.called.wait(), PATIENCE_S)
+        await poller.stop(0.1)
+
+    asyncio.run(run())
+    assert left(sqs, queue) == (1, 0)
+    assert "a batch of 1 that is not done goes back to the queue" in caplog.text
+
+
+def test_what_a_poll_brings_after_the_grace_goes_back_to_the_queue(
+    sqs: SQSClient, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(sqs, queue, "one")
+    asked, given_up, brought = threading.Event(), threading.Event(), threading.Event()
+    receive = sqs.receive_message
+
+    def late(**arguments: Any) -> Any:
+        asked.set()
+        assert given_up.wait(PATIENCE_S)
+        answer = receive(**arguments)
+        brought.set()
+        return answer
+
+    monkeypatch.setattr(sqs, "receive_message", late)
+
+    async def run() -> None:
+        functions = Functions()
+        functions.add(cast("Any", FakeFunction(lambda _: pytest.fail("it was called"))))
+        event = QueueEvent(queue="jobs", max_concurrency=2)
+        poller = QueuePoller("worker", event, lambda: (sqs, queue), wait_s=0)
+        await poller.start(functions)
+        assert await asyncio.to_thread(asked.wait, PATIENCE_S)
+        stopping = asyncio.create_task(poller.stop(0.1))
+        # Only when the polls have been given up do they bring anything.
+        assert await eventually_async(lambda: all(task.cancelling() for task in poller._tasks))
+        given_up.set()
+        await stopping
+
+    asyncio.run(run())
+    assert brought.is_set()
+    assert left(sqs, queue) == (1, 0)
 
 
 def test_batches_are_no_larger_than_asked_for(sqs: SQSClient, queue: str) -> None:

@@ -10,8 +10,18 @@ from hypothesis import strategies as st
 
 from cdk.local.errors import RolloutError
 from cdk.local.metrics import Snapshot
-from cdk.local.rollout_plan import EVIDENCE, Step, alarm, check_speed, is_over, steps
-from cdk.service import Rollout, SpecError, Strategy
+from cdk.local.rollout_plan import (
+    EVIDENCE,
+    MIN_REQUESTS,
+    Step,
+    alarm,
+    check_speed,
+    is_over,
+    own_alarm,
+    steps,
+)
+from cdk.local.written_metrics import Written
+from cdk.service import MetricAlarm, Rollout, SpecError, Strategy
 
 LIMITS = Rollout(max_error_rate=0.02, max_p99_ms=300, max_slowdown=2)
 
@@ -112,3 +122,52 @@ def test_a_second_environment_without_memory_is_a_leak() -> None:
 def test_a_slowdown_below_1_is_refused(factor: float) -> None:
     with pytest.raises(SpecError, match="max_slowdown"):
         Rollout(max_slowdown=factor)
+
+
+def own(**changes: object) -> MetricAlarm:
+    values: dict[str, object] = {
+        "name": "unlabelled",
+        "metric": "Unlabelled",
+        "per": "Classified",
+        "threshold": 0.5,
+        "meaning": "No genre.",
+        "remedy": "Look.",
+    }
+    return MetricAlarm(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("unlabelled", "classified", "rings"),
+    [
+        ((5.0, 45.0), (50.0, 50.0), False),
+        ((6.0, 45.0), (50.0, 50.0), True),
+        ((4.0,), (4.0,), False),
+        ((11.0,), (11.0,), True),
+    ],
+)
+def test_a_share_of_its_own_metrics(
+    unlabelled: tuple[float, ...], classified: tuple[float, ...], rings: bool
+) -> None:
+    reason = own_alarm([own()], Written({"Unlabelled": unlabelled, "Classified": classified}))
+    assert (reason is not None) is rings
+    assert reason is None or reason.endswith("No genre.")
+
+
+@pytest.mark.parametrize(("values", "rings"), [((0.0, 0.0), False), ((0.0, 1.0, 0.0), True), ((), False)])
+def test_one_of_its_own_metrics_alone(values: tuple[float, ...], rings: bool) -> None:
+    breaker = own(metric="LlmBreakerOpen", per=None, threshold=0, statistic="Maximum")
+    assert (own_alarm([breaker], Written({"LlmBreakerOpen": values})) is not None) is rings
+
+
+def test_what_was_not_written_rings_nothing() -> None:
+    assert own_alarm([own()], Written({})) is None
+    assert own_alarm([own()], Written({"Unlabelled": (50.0,)})) is None
+    assert own_alarm([own()], Written({"Classified": (50.0,)})) is None
+
+
+@given(st.integers(0, 200), st.integers(0, 200), st.floats(0.01, 1))
+def test_more_of_the_whole_never_makes_a_share_ring(part: int, whole: int, threshold: float) -> None:
+    alarms = [own(threshold=threshold)]
+    rings = own_alarm(alarms, Written({"Unlabelled": (part,), "Classified": (whole,)}))
+    more = own_alarm(alarms, Written({"Unlabelled": (part,), "Classified": (whole, MIN_REQUESTS)}))
+    assert more is None or rings is not None

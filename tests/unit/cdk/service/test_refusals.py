@@ -14,6 +14,7 @@ from cdk.service import (
     Grant,
     Index,
     Key,
+    MetricAlarm,
     Notification,
     Queue,
     QueueEvent,
@@ -40,6 +41,17 @@ def function(**changes: Any) -> Function:
         "handler": "a.handler",
     }
     return Function(**{**values, **changes})
+
+
+def alarm(**changes: Any) -> MetricAlarm:
+    values: dict[str, Any] = {
+        "name": "own",
+        "metric": "Mine",
+        "threshold": 1,
+        "meaning": "It rings.",
+        "remedy": "Look.",
+    }
+    return MetricAlarm(**{**values, **changes})
 
 
 REFUSED: list[tuple[Callable[[], object], str]] = [
@@ -83,6 +95,29 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (
         lambda: Rollout(strategy=Strategy.MANUAL, weight=0.5, previous_version="$LATEST"),
         "previous version '$LATEST' is not the number of a published version",
+    ),
+    (
+        lambda: function(
+            warmup=Warmup(provisioned=1),
+            rollout=Rollout(strategy=Strategy.MANUAL, weight=0.5, previous_version="3"),
+        ),
+        "classification: an alias whose weight is held by hand cannot have provisioned concurrency: Lambda refuses it "
+        "beside weights",
+    ),
+    (
+        lambda: function(alarms=tuple(alarm(name=f"own-{number}", per_version=True) for number in range(8))),
+        "classification: 8 alarms of its own stop a rollout, and CodeDeploy takes 7 beside those for errors and latency",
+    ),
+    (
+        lambda: alarm(per_version=True, statistic="p99"),
+        "alarm own: a rollout can watch Sum, Maximum, Minimum, Average, SampleCount, not the statistic p99",
+    ),
+    (lambda: alarm(minutes=0), "alarm own: 0 minutes is not within 1 to 60"),
+    (
+        lambda: Service(
+            stage="dev", functions=(function(environment={"POWERTOOLS_METRICS_NAMESPACE": "Mine"}),)
+        ),
+        "classification: environment variable POWERTOOLS_METRICS_NAMESPACE is set by the service for every function",
     ),
     (lambda: Rollout(percent=0), "rollout percent 0 is not between 1 and 99"),
     (lambda: Rollout(interval_minutes=0), "rollout interval of 0 minutes is not at least 1"),
@@ -135,6 +170,14 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
             queues=(Queue(name="jobs"),),
         ),
         "classification: write is nothing that can be done with jobs",
+    ),
+    (
+        lambda: Service(
+            stage="dev",
+            functions=(function(grants=(Grant(to="files", can=("add",), variable="A"),)),),
+            buckets=(Bucket(name="files"),),
+        ),
+        "classification: add is nothing that can be done with files",
     ),
     (
         lambda: Service(stage="dev", functions=(function(events=(QueueEvent(queue="jobs"),)),)),
@@ -200,6 +243,22 @@ def test_warmups_name_functions_that_exist() -> None:
     names = {function.name for function in service("local").functions}
     for stage, warmups in WARMUPS.items():
         assert set(warmups) <= names, stage
+
+
+def test_a_weight_of_all_the_traffic_may_be_kept_warm() -> None:
+    manual = Rollout(strategy=Strategy.MANUAL, weight=1)
+    assert function(warmup=Warmup(provisioned=1), rollout=manual).warmup.provisioned == 1
+
+
+def test_each_stage_writes_its_metrics_under_a_name_of_its_own() -> None:
+    namespaces = [service(stage).metrics_namespace for stage in STAGES]
+    assert namespaces == [f"TrendingNow/{stage}" for stage in STAGES]
+    for stage, namespace in zip(STAGES, namespaces, strict=True):
+        spec = service(stage)
+        for one in spec.functions:
+            given = spec.environment(one)
+            assert given["POWERTOOLS_METRICS_NAMESPACE"] == namespace
+            assert given["POWERTOOLS_SERVICE_NAME"] == one.name
 
 
 def test_only_production_protects_data() -> None:
