@@ -50,9 +50,10 @@ format: setup-dev ## Rewrite the code in the project's format
 train: setup-dev ## Make a model from a corpus (CORPUS=folder, RECIPE=file)
 	$(BIN)/trending-now pipeline all --corpus $(CORPUS) --recipe $(RECIPE)
 
-bench: setup-dev build/bench/rival/transformers ## Measure cold start and latency against torch and transformers
+bench: setup-dev build/bench/rival/transformers ## Measure cold start, latency, throughput and cost against torch and transformers
 	$(BIN)/python tests/bench/genre_model_bench.py
 	$(BIN)/python tests/bench/cold_start_bench.py
+	$(BIN)/python -m tests.bench.load_bench
 
 # The rival only: in no lock, and in a folder of its own.
 build/bench/rival/transformers:
@@ -62,10 +63,7 @@ DOCKER ?= docker
 BASE_IMAGE ?= public.ecr.aws/lambda/python:3.13
 
 e2e: setup-dev node_modules/.package-lock.json ## Build the images, deploy them to an emulated AWS and test both (Docker)
-	@$(DOCKER) info >/dev/null 2>&1 || { echo "make e2e needs Docker, and no daemon answers '$(DOCKER) info'."; exit 1; }
-	@$(DOCKER) image inspect $(BASE_IMAGE) >/dev/null 2>&1 || $(DOCKER) pull --quiet $(BASE_IMAGE) \
-	  || { echo "The base image $(BASE_IMAGE) cannot be pulled; name another one with BASE_IMAGE=..."; exit 1; }
-	DOCKER=$(DOCKER) BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest tests/e2e/images tests/e2e/aws
+	@DOCKER=$(DOCKER) BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m tests.e2e $(E2E)
 
 openapi: setup ## Write functions/openapi.json from the code
 	$(BIN)/python -m functions.openapi
@@ -94,6 +92,7 @@ lock: setup-dev ## Resolve the dependencies anew
 	$(IMAGE_COMPILE) functions/unused.txt functions/classification/requirements.in -o functions/classification/requirements.txt
 	$(IMAGE_COMPILE) functions/unused.txt functions/trending/requirements.in -o functions/trending/requirements.txt
 	$(IMAGE_COMPILE) functions/enrichment/unused.txt functions/enrichment/requirements.in -o functions/enrichment/requirements.txt
+	$(IMAGE_COMPILE) functions/unused.txt tests/e2e/base/requirements.in -o tests/e2e/base/requirements.txt
 
 clean: ## Remove the virtual environment, caches and local data
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage build .data

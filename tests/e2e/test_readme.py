@@ -11,10 +11,8 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.local import PATIENCE_S, eventually
 from tests.support.readme import Command, agrees, commands
 
 if TYPE_CHECKING:
@@ -30,28 +29,21 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 README = commands(ROOT / "README.md")
 HERE = [command for command in README if not command.elsewhere]
+READY = re.compile(r"is ready at http://127\.0\.0\.1:(\d+) ")
 TOLERANCE = 0.03
 """Probabilities: processors round the float parts of an INT8 network differently."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
     """Start the service as the README says, in a checkout whose environment is ready; give port and data folder."""
-    number = free_port()
     log = tmp_path_factory.mktemp("serve") / "log"
     data = tmp_path_factory.mktemp("data")
     # `make` must not install again what runs this very test.
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     with log.open("w") as stream:
         process = subprocess.Popen(
-            ["make", "serve", f"PORT={number}", f"DATA={data}"],
+            ["make", "serve", "PORT=0", f"DATA={data}"],
             cwd=ROOT,
             stdout=stream,
             stderr=stream,
@@ -59,16 +51,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + 120
-        while "is ready at" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        yield number, data
+        assert eventually(lambda: READY.search(log.read_text()) is not None or process.poll() is not None)
+        found = READY.search(log.read_text())
+        assert found, log.read_text()
+        yield int(found[1]), data
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
-        status = process.wait(timeout=60)
+        status = process.wait(timeout=PATIENCE_S)
     # The service ends with 0; make, which the same Ctrl-C meets, ends itself by the signal afterwards.
     assert status in {0, -signal.SIGINT}, log.read_text()
     assert "Stopping" in log.read_text()
@@ -94,6 +84,8 @@ def test_a_command_of_the_readme_does_what_it_says(
 ) -> None:
     port, data = place
     text = command.text.replace("localhost:8080", f"127.0.0.1:{port}")
+    # A file of that name may belong to somebody else on this machine.
+    text = text.replace("/tmp/", f"{data.parent}/")  # noqa: S108
     text = re.sub(r"(trending-now (?:upload|rollout \w+))", rf"\1 --data {data}", text)
     environment = {
         **os.environ,
@@ -119,7 +111,7 @@ def test_a_command_of_the_readme_does_what_it_says(
 @pytest.mark.slow
 def test_the_page_the_readme_names_is_there(place: tuple[int, Path]) -> None:
     port, _ = place
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/docs", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/docs", timeout=PATIENCE_S) as answer:
         assert answer.status == 200
         assert b"swagger" in answer.read().lower()
 
@@ -128,7 +120,7 @@ def test_the_page_the_readme_names_is_there(place: tuple[int, Path]) -> None:
 def test_an_unknown_path_is_a_problem(place: tuple[int, Path]) -> None:
     port, _ = place
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/nowhere", timeout=30)
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/nowhere", timeout=PATIENCE_S)
     with caught.value as answer:
         assert answer.code == 404
         assert answer.headers["Content-Type"].startswith("application/problem+json")

@@ -1,7 +1,7 @@
 """The service behind a real API Gateway: a deployment named by ``--base-url``, or the CDK app in the AWS emulator.
 
-    pytest tests/e2e/aws --base-url https://... --api-key ... [--bucket NAME]     # a stage on AWS
-    BASE_IMAGE=public.ecr.aws/lambda/python:3.13 pytest tests/e2e/aws             # here, with Docker
+    make e2e E2E="--base-url https://... --api-key ... [--bucket NAME]"     # a stage on AWS
+    make e2e                                                                # here, with Docker
 
 Nothing in the tests knows which of the two it talks to, but where a test says so.
 """

@@ -12,7 +12,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.e2e.aws.conftest import Deployment
 
-DEADLINE_S = 180
+DEADLINE_S = 300
+CHUNK_ROWS = 512
 ROWS = [
     {"id": "west", "text": "A marshal rides into a dying frontier town to face an outlaw gang."},
     {"id": "empty", "text": ""},
@@ -20,30 +21,54 @@ ROWS = [
 ]
 
 
+class Results:
+    """What lies under ``results/`` for one uploaded file.
+
+    Parameters
+    ----------
+    rows : list of dict
+        The file's lines; it is dropped into the bucket at once.
+    """
+
+    def __init__(self, deployment: Deployment, rows: list[dict[str, str]]) -> None:
+        if deployment.bucket is None:
+            pytest.skip("--bucket names no bucket")
+        self._bucket = deployment.bucket
+        self._s3 = deployment.session.client("s3", endpoint_url=deployment.endpoint_url)
+        self._name = f"e2e-{uuid.uuid4().hex}.jsonl"
+        body = "".join(json.dumps(row) + "\n" for row in rows)
+        self._s3.put_object(Bucket=self._bucket, Key=f"uploads/{self._name}", Body=body.encode())
+
+    def keys(self, suffix: str) -> list[str]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix="results/")
+        found = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [key for key in found if key.endswith(f"{self._name}{suffix}")]
+
+    def lines(self, suffix: str) -> list[dict[str, Any]]:
+        (key,) = self.keys(suffix)
+        body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
+        return [json.loads(line) for line in body.splitlines()]
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while not self.keys(".summary.json"):
+            assert time.monotonic() < deadline, "there is no summary"
+            time.sleep(0.5)
+
+
 def test_a_file_becomes_results_errors_and_a_summary(deployment: Deployment) -> None:
-    bucket = deployment.bucket
-    if bucket is None:
-        pytest.skip("--bucket names no bucket")
-    s3 = deployment.session.client("s3", endpoint_url=deployment.endpoint_url)
-    name = f"e2e-{uuid.uuid4().hex}.jsonl"
-    body = "".join(json.dumps(row) + "\n" for row in ROWS)
-    s3.put_object(Bucket=bucket, Key=f"uploads/{name}", Body=body.encode())
-
-    def read(suffix: str) -> str:
-        found = s3.list_objects_v2(Bucket=bucket, Prefix="results/").get("Contents", [])
-        (key,) = (item["Key"] for item in found if item["Key"].endswith(f"{name}{suffix}"))
-        return str(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
-
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
-        found = s3.list_objects_v2(Bucket=bucket, Prefix="results/").get("Contents", [])
-        if any(item["Key"].endswith(f"{name}.summary.json") for item in found):
-            break
-        assert time.monotonic() < deadline, [item["Key"] for item in found]
-        time.sleep(0.5)
-
-    results: list[dict[str, Any]] = [json.loads(line) for line in read(".jsonl").splitlines()]
+    file = Results(deployment, ROWS)
+    file.wait()
+    results = file.lines(".jsonl")
     assert [result["id"] for result in results] == ["west", "love"]
     assert "Western" in results[0]["genres"]
-    errors: list[dict[str, Any]] = [json.loads(line) for line in read(".errors.jsonl").splitlines()]
-    assert len(errors) == 1
+    assert len(file.lines(".errors.jsonl")) == 1
+
+
+def test_a_file_of_several_chunks_keeps_its_order(deployment: Deployment) -> None:
+    rows = [
+        {"id": f"row-{number}", "text": f"Ghost story {number}."} for number in range(2 * CHUNK_ROWS + 10)
+    ]
+    file = Results(deployment, rows)
+    file.wait()
+    assert [result["id"] for result in file.lines(".jsonl")] == [row["id"] for row in rows]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from cdk.service import Function
     from tests.support.stack import Assembly
 
-FUNCTIONS: Final = {function.name: function for function in service("dev").functions}
+SERVICE: Final = service("dev")
+FUNCTIONS: Final = {function.name: function for function in SERVICE.functions}
 BASE: Final = {"__main__", "__mp_main__", "sitecustomize", "_sysconfigdata__linux_x86_64-linux-gnu"}
 CORE: Final = BASE | {
     "annotated_types", "aws_lambda_powertools", "botocore", "dotenv", "functions", "jmespath", "pydantic",
@@ -58,7 +59,7 @@ def placeholders(function: Function) -> dict[str, str]:
     """Variables that let an init pass which reaches nobody."""
     # Without the secret's name there is no key, and nobody is asked for one.
     named = {grant.variable: "none" for grant in function.grants if grant.variable != "GEMINI_SECRET_ARN"}
-    return {**function.environment, **named, "AWS_DEFAULT_REGION": REGION}
+    return {**SERVICE.environment(function), **named, "AWS_DEFAULT_REGION": REGION}
 
 
 @pytest.fixture(scope="module")
@@ -99,24 +100,36 @@ def test_classification_answers_requests_one_after_another(
         assert "Failed to persist telemetry" not in container.logs()
 
 
+def message(name: str, body: str) -> dict[str, Any]:
+    """Give a message as Lambda's poller hands it over."""
+    return {
+        "messageId": name,
+        "receiptHandle": f"receipt-{name}",
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:{REGION}:000000000000:queue",
+        "awsRegion": REGION,
+    }
+
+
 def test_the_upload_worker_says_which_messages_failed(
     assembly: Assembly, surroundings: dict[str, dict[str, str]]
 ) -> None:
     test_event = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "files"}
-    records: list[dict[str, Any]] = [
-        {
-            "messageId": "m1",
-            "receiptHandle": "r1",
-            "body": json.dumps(test_event),
-            "attributes": {"ApproximateReceiveCount": "1"},
-            "messageAttributes": {},
-            "eventSource": "aws:sqs",
-            "eventSourceARN": f"arn:aws:sqs:{REGION}:000000000000:new-uploads",
-            "awsRegion": REGION,
-        }
-    ]
     with run(assembly, "uploads", surroundings) as container:
-        assert container.invoke({"Records": records}) == {"batchItemFailures": []}
+        answer = container.invoke({"Records": [message("m1", json.dumps(test_event))]})
+        assert answer == {"batchItemFailures": []}
+
+
+def test_the_enrichment_worker_says_which_messages_failed(
+    assembly: Assembly, surroundings: dict[str, dict[str, str]]
+) -> None:
+    with run(assembly, "enrichment-worker", surroundings) as container:
+        assert container.invoke({"Records": []}) == {"batchItemFailures": []}
+        answer = container.invoke({"Records": [message("m1", "no job")]})
+        assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
 
 
 def test_trending_reads_its_table(assembly: Assembly, surroundings: dict[str, dict[str, str]]) -> None:
