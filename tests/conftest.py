@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cdk.local.emulator import Emulator
 from genre_model import GenreModel
@@ -18,6 +20,30 @@ if TYPE_CHECKING:
 # Started in the background of a script, this process ignores Ctrl-C, and so would every child that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What CI systems and shells say about terminals would change what is printed; a proxy is for other hosts than this one.
+for _name in (
+    "FORCE_COLOR",
+    "NO_COLOR",
+    "PY_COLORS",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "GITHUB_ACTIONS",
+    "COLUMNS",
+):
+    os.environ.pop(_name, None)
+for _name in ("no_proxy", "NO_PROXY"):
+    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "127.0.0.1,localhost")))
+
+# A busy machine is no finding, and in CI no run tries other examples than the one before it.
+settings.register_profile(
+    "trending-now",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("trending-now")
+
 
 @pytest.fixture(scope="session")
 def shipped() -> GenreModel:
@@ -28,7 +54,10 @@ def shipped() -> GenreModel:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """AWS on this machine, one for all tests; each test makes its own tables in it."""
-    with Emulator(tmp_path_factory.mktemp("emulator")) as running:
+    with Emulator(tmp_path_factory.mktemp("emulator")) as running, pytest.MonkeyPatch.context() as patch:
+        # On a busy machine it may take longer to answer than DynamoDB does.
+        patch.setattr("trending_core.dynamo_client.READ_TIMEOUT_S", 60)
+        patch.setattr("trending_core.dynamo_client.CONNECT_TIMEOUT_S", 20)
         yield running
 
 

@@ -54,8 +54,10 @@ print(json.dumps({"after": sorted(sys.modules), "answer": answer}))
 UPLOADS_ENVIRONMENT = {
     "UPLOADS_BUCKET": "files",
     "UPLOAD_PROGRESS_TABLE": "upload-progress",
+    "ITEMS_TABLE": "items",
     "UPLOADS_QUEUE_URL": "http://127.0.0.1:9/queue",
     "UPLOADS_DEAD_LETTERS_URL": "http://127.0.0.1:9/dead",
+    "UPLOAD_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:upload-map",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
 
@@ -72,7 +74,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         env={**base, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 
@@ -159,7 +161,9 @@ def test_each_log_line_is_json_and_holds_no_text(artifact: Path) -> None:
     done = run("-c", SERVE, GENRE_MODEL_DIR=str(artifact), POWERTOOLS_SERVICE_NAME="classification")
     *output, _ = done.stdout.splitlines()
     lines = [json.loads(line) for line in output]
-    assert sum("_aws" in line for line in lines) == 8
+    assert sum("Latency" in line for line in lines) == 8
+    assert sum("Classified" in line for line in lines) == 2
+    assert sum("_aws" in line for line in lines) == 8 + 2
     assert [line["status"] for line in lines if line.get("message") == "request"] == [200] * 5 + [
         400,
         422,
@@ -185,3 +189,19 @@ def test_a_damaged_artifact_ends_the_init_with_a_sentence(tmp_path: Path) -> Non
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("genre_model.errors.ArtifactError: ")
     assert "model.onnx" in done.stderr.splitlines()[-1]
+
+
+def test_the_init_neither_collects_garbage_nor_looks_for_pydantics_plugins(artifact: Path) -> None:
+    program = (
+        "import gc, importlib.metadata, json\n"
+        "found = []\n"
+        "gc.callbacks.append(lambda phase, info: found.append(phase))\n"
+        "importlib.metadata.entry_points = lambda **asked: found.append(str(asked)) or ()\n"
+        "import functions.classification.handler\n"
+        "at_init = list(found)\n"
+        "gc.collect()\n"
+        "print(json.dumps([at_init, gc.isenabled(), len(found) > len(at_init)]))\n"
+    )
+    done = run("-c", program, GENRE_MODEL_DIR=str(artifact))
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == [[], True, True]

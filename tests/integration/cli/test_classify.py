@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from genre_model import GENRES, Document, GenreModel
 
 FAKE = [sys.executable, "-m", "tests.support.fake_champion", "classify"]
-DEADLINE_S = 60
+DEADLINE_S = 240
 
 
 def run(*arguments: str | Path, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:

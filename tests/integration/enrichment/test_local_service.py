@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from cdk.local.pollers import queue_pollers
 from cdk.local.service import LocalService, ServeOptions
 from cdk.service import Service, Warmup, service
 from tests.support.enrichment import GOOD, KEY
+from tests.support.local import PATIENCE_S
 from tests.support.scripted_server import ScriptedServer, fails, says
 
 if TYPE_CHECKING:
@@ -40,10 +42,13 @@ def spec() -> Service:
         full.function("classification"),
         handler="tests.support.handlers.classified.handler",
         models=(),
-        warmup=Warmup(),
     )
-    others = (full.function(name) for name in ("enrichment", "enrichment-worker", "trending"))
-    return replace(full, functions=(classification, *others), buckets=())
+    # All of them up before the first request, so that none waits for a start on a busy machine.
+    names = ("enrichment", "enrichment-worker", "trending")
+    up = Warmup(provisioned=1)
+    classification = replace(classification, warmup=up)
+    others = (replace(full.function(name), warmup=up) for name in names)
+    return replace(full, functions=(classification, *others), buckets=(), state_machines=())
 
 
 def serve(folder: Path, use: Use) -> list[str]:
@@ -80,7 +85,8 @@ async def post(
 
 async def finished(session: aiohttp.ClientSession, address: str) -> dict[str, Any]:
     """Poll an item until it is no longer pending."""
-    for _ in range(300):
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
         async with session.get(address) as answer:
             item: dict[str, Any] = await answer.json(content_type=None)
         if answer.status == 200 and item["status"] != "pending":

@@ -14,7 +14,8 @@ from functions.enrichment.gemini import GeminiClient
 from functions.enrichment.prompts import load_prompt
 from functions.enrichment.retry import RetryPolicy
 from functions.enrichment.service import TOTAL_S, Order
-from tests.support.enrichment import ANSWER, GOOD, KEY, NOW, draft, far_off, house
+from tests.support.enrichment import ANSWER, GOOD, KEY, NOW, draft, house
+from tests.support.local import eventually
 from tests.support.scripted_server import (
     ScriptedServer,
     breaks_off,
@@ -31,12 +32,26 @@ from trending_core.genres import GENRES
 from trending_core.models import Item, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llmock.pytest_plugin import LLMock
 
+    from functions.enrichment.llm import LlmReply, LlmRequest
     from tests.support.enrichment import House
     from tests.support.scripted_server import Step
 
-QUICK = RetryPolicy(attempt_timeout_s=0.3)
+HASTY_S = 0.3
+"""How long a call waits for a server that is told to say nothing; every other call has the policy's own time."""
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no request run out of real time on a busy machine; the waits between attempts are on the house's clock."""
+    monkeypatch.setattr("functions.enrichment.service.TOTAL_S", 600.0)
+
+
+def far_off() -> int:
+    return 600_000
 
 
 def answer(**changes: Any) -> str:
@@ -45,6 +60,31 @@ def answer(**changes: Any) -> str:
 
 def gemini(url: str) -> GeminiClient:
     return GeminiClient(api_key=SecretStr(KEY), model="gemini-2.5-flash-lite", endpoint=url)
+
+
+class Asking:
+    """The Gemini client on a scripted server: counts its calls, and does not wait long for a step that is silent."""
+
+    def __init__(self, server: ScriptedServer, steps: Sequence[Step]) -> None:
+        self.calls = 0
+        self._server = server
+        self._steps = steps
+        self._client = gemini(server.url)
+
+    @property
+    def model(self) -> str:
+        return self._client.model
+
+    def generate(self, request: LlmRequest, *, timeout_s: float) -> LlmReply:
+        step = self._steps[min(self.calls, len(self._steps) - 1)]
+        self.calls += 1
+        if step not in (hangs, trickles):
+            return self._client.generate(request, timeout_s=timeout_s)
+        try:
+            return self._client.generate(request, timeout_s=HASTY_S)
+        finally:
+            # The next step is for the next call, however late the server takes this one.
+            assert eventually(lambda: len(self._server.seen) == self.calls)
 
 
 def check(item: Item, made: House) -> None:
@@ -112,7 +152,7 @@ LOST: dict[str, tuple[Step, ...]] = {
 @pytest.mark.parametrize("steps", RECOVERED.values(), ids=RECOVERED)
 def test_a_passing_fault_ends_in_the_models_answer(steps: tuple[Step, ...]) -> None:
     with ScriptedServer(*steps) as server:
-        made = house(gemini(server.url), policy=QUICK)
+        made = house(Asking(server, steps))
         item = made.service.enrich(Order(draft=draft()), remaining_ms=far_off)
     check(item, made)
     assert item.enrichment is not None
@@ -127,16 +167,17 @@ def test_a_lasting_fault_ends_in_the_embedded_answer(
     steps: tuple[Step, ...], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.DEBUG), ScriptedServer(*steps) as server:
-        made = house(gemini(server.url), policy=QUICK)
+        asking = Asking(server, steps)
+        made = house(asking)
         item = made.service.enrich(Order(draft=draft()), remaining_ms=far_off)
-        asked = len(server.seen)
+        asked = asking.calls
         again = made.service.enrich(Order(draft=draft()), remaining_ms=far_off)
     check(item, made)
     assert item.enrichment is not None
     assert item.enrichment.enriched_by == "local"
-    assert 1 <= asked <= QUICK.attempts
+    assert 1 <= asked <= RetryPolicy().attempts
     assert again == item
-    assert len(server.seen) == asked, "a repeated request asked again"
+    assert asking.calls == len(server.seen) == asked, "a repeated request asked again"
     output = "".join((caplog.text, *capfd.readouterr()))
     assert KEY not in output
     assert "smuggle" not in output, "an item's text was logged"
@@ -166,7 +207,7 @@ def test_without_a_fallback_a_failure_is_told_and_nothing_is_stored(
     steps: tuple[Step, ...], error: type[Exception], status: int
 ) -> None:
     with ScriptedServer(*steps) as server:
-        made = house(gemini(server.url), policy=QUICK)
+        made = house(Asking(server, steps))
         with pytest.raises(error) as caught:
             made.service.enrich(Order(draft=draft(), fallback=False), remaining_ms=far_off)
     assert caught.value.status == status  # type: ignore[attr-defined]
@@ -271,9 +312,23 @@ def test_llmocks_own_prose_is_refused_and_repaired_once(llmock: LLMock) -> None:
     assert len(llmock.requests) == 2
 
 
-def test_llmock_slower_than_an_attempt_is_asked_again(llmock: LLMock) -> None:
-    llmock.delay(1.0).reply(GOOD, times=None)
-    made = house(gemini(llmock.base_url("gemini")), policy=RetryPolicy(attempt_timeout_s=0.4))
+def test_llmock_slower_than_an_attempt_is_asked_again(
+    llmock: LLMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    llmock.delay(5.0).reply(GOOD, times=None)
+    client = gemini(llmock.base_url("gemini"))
+    timeouts = iter([0.4])
+    generate = client.generate
+    given: list[float] = []
+
+    def hasty_once(request: LlmRequest, *, timeout_s: float) -> LlmReply:
+        given.append(next(timeouts, timeout_s))
+        return generate(request, timeout_s=given[-1])
+
+    monkeypatch.setattr(client, "generate", hasty_once)
+    made = house(client)
     item = made.service.enrich(Order(draft=draft()), remaining_ms=far_off)
     check(item, made)
-    assert len(llmock.requests) == 2
+    assert item.enrichment is not None
+    assert item.enrichment.enriched_by == "gemini"
+    assert len(given) == 2

@@ -17,6 +17,7 @@ from cdk.local.invocation import REGION
 from cdk.local.resources import make_resources
 from cdk.service import Service, service
 from tests.support.enrichment import GOOD, KEY
+from tests.support.local import PATIENCE_S
 from tests.support.scripted_server import ScriptedServer, says
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def run(code: str, text: str = "", **environment: str) -> subprocess.CompletedPr
         input=text,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
 

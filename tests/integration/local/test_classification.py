@@ -14,7 +14,7 @@ import pytest
 from cdk.local.errors import ServeError
 from cdk.service import CLASSIFICATION
 from model_artifacts.registry import RegistryError
-from tests.support.local import Running, a_service, serving
+from tests.support.local import PATIENCE_S, Running, a_service, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def ask(url: str, bodies: list[str]) -> list[Any]:
     """Ask one after the other over one connection."""
     address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=120)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE_S)
     answers = []
     for body in bodies:
         connection.request("POST", "/classify", body=body, headers={"Content-Type": "application/json"})
@@ -68,7 +68,7 @@ def test_many_connections_answer_as_one_does_and_lose_nothing(running: Running) 
 
 
 def test_health_says_which_version_answers(running: Running) -> None:
-    health = httpx.get(f"{running.url}/health").json()
+    health = httpx.get(f"{running.url}/health", timeout=PATIENCE_S).json()
     assert health["status"] == "ok"
     assert health["function_version"] == "1"
 
@@ -101,6 +101,6 @@ def test_a_corrupt_artifact_stops_the_start_with_a_sentence(tmp_path: Path) -> N
 def test_the_tree_model_answers_when_it_is_asked_for(running: Running) -> None:
     text = "A sheriff and his deputies track an outlaw's gang across the ranches to a saloon on the frontier."
     body = {"text": text, "model": "xgboost", "top_k": 1}
-    answer = httpx.post(f"{running.url}/classify", json=body).json()
+    answer = httpx.post(f"{running.url}/classify", json=body, timeout=PATIENCE_S).json()
     assert answer["model"]["name"] == "genre-xgboost"
     assert answer["genres"][0]["label"] == "Western"

@@ -11,6 +11,7 @@ import pytest
 from cdk.cli.control_client import ControlClient
 from cdk.local.errors import RolloutError, ServeError
 from cdk.service import Rollout, Strategy
+from tests.support.local import PATIENCE_S
 from tests.support.rollouts import a_canary, serving_canary
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def client(data: Path) -> Iterator[httpx.Client]:
     record = json.loads((data / "service.json").read_text(encoding="utf-8"))
     headers = {"Authorization": f"Bearer {record['control_token']}"}
-    with httpx.Client(base_url=record["control_url"], headers=headers) as made:
+    with httpx.Client(base_url=record["control_url"], headers=headers, timeout=PATIENCE_S) as made:
         yield made
 
 

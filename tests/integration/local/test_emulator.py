@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from cdk.local import emulator as emulator_module
 from cdk.local.emulator import HOST, Emulator, EmulatorError
 from cdk.local.resources import make_table
 from cdk.service import SpecError
+from tests.support.local import alive, eventually
 from tests.support.stores import ITEMS, NOW, draft, dynamo_store, enrichment, event, session
 
 if TYPE_CHECKING:
@@ -73,6 +75,24 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
             Emulator(tmp_path, port=port).start()
 
 
+def test_a_port_that_somebody_takes_while_it_starts_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        lost = taken.getsockname()[1]
+        chosen = iter([lost])
+        choose = emulator_module._free_port
+        monkeypatch.setattr(
+            emulator_module, "_free_port", lambda host, wanted: next(chosen, None) or choose(host, wanted)
+        )
+        with Emulator(tmp_path) as emulator:
+            assert next(chosen, None) is None
+            assert not emulator.endpoint_url.endswith(f":{lost}")
+            assert emulator._answers()
+
+
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EmulatorError, match="cannot be used"):
@@ -108,11 +128,11 @@ time.sleep(600)
     client = session().client("dynamodb", endpoint_url=url)
     make_table(client, ITEMS)
     client.close()
-    child = psutil.Process(int(pid))
     starter.kill()
     starter.wait()
     starter.stdout.close()
-    child.wait(60)
+    # It is nobody's child any more, and where nobody collects it, it stays as a zombie.
+    assert eventually(lambda: not alive(int(pid)))
     with Emulator(tmp_path) as again:
         assert tables(again) == [ITEMS.name]
 
@@ -127,7 +147,7 @@ def test_it_answers_on_the_loopback_interface_only(tmp_path: Path) -> None:
         ]
         assert set(listening) == {HOST}
         connection = http.client.HTTPConnection(
-            HOST, int(emulator.endpoint_url.rpartition(":")[2]), timeout=10
+            HOST, int(emulator.endpoint_url.rpartition(":")[2]), timeout=60
         )
         connection.request("GET", "/_ministack/health")
         assert connection.getresponse().status == http.client.OK

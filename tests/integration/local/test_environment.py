@@ -12,7 +12,16 @@ import pytest
 from cdk.local.environment import Environment, State
 from cdk.local.errors import InitError
 from cdk.local.pool import Pool
-from tests.support.local import Lines, a_pool, a_version, alive, an_invocation, asynchronous, eventually_async
+from tests.support.local import (
+    PATIENCE_S,
+    Lines,
+    a_pool,
+    a_version,
+    alive,
+    an_invocation,
+    asynchronous,
+    eventually_async,
+)
 
 
 @asynchronous
@@ -29,7 +38,7 @@ async def test_handler_sees_what_lambda_promises(monkeypatch: pytest.MonkeyPatch
     assert seen["arn"].endswith(":function:echo:live")
     assert seen["version"] == "1"
     assert seen["memory"] == "256"
-    assert 0 < seen["remaining_ms"] <= 10_000
+    assert 0 < seen["remaining_ms"] <= 100_000
     variables = seen["environment"]
     assert variables["SETTING"] == "x"
     assert variables["AWS_LAMBDA_FUNCTION_NAME"] == "echo"
@@ -46,7 +55,7 @@ async def test_handler_sees_what_lambda_promises(monkeypatch: pytest.MonkeyPatch
         ({"do": "exit", "status": 0}, "Runtime.ExitError", "without providing a reason"),
         ({"do": "kill"}, "Runtime.ExitError", "signal: kill"),
         ({"do": "not-json"}, "Runtime.MarshalError", "not JSON serializable"),
-        ({"do": "grow", "mb": 400, "seconds": 5}, "Runtime.OutOfMemory", "more than its 256 MB"),
+        ({"do": "grow", "mb": 400, "seconds": 600}, "Runtime.OutOfMemory", "more than its 256 MB"),
         ({"do": "large", "bytes": 7_000_000}, "Function.ResponseSizeTooLarge", "7000002 bytes"),
     ],
 )
@@ -69,25 +78,29 @@ def test_failure_is_a_result_and_the_next_invocation_works(
 @asynchronous
 async def test_timeout_ends_the_process_and_says_so() -> None:
     lines = Lines()
-    async with a_pool(a_version(timeout_s=1), lines) as pool:
+    async with a_pool(a_version(concurrency=1), lines) as pool:
         first = json.loads((await pool.invoke(an_invocation())).payload)["pid"]
-        late = await pool.invoke(an_invocation({"do": "sleep", "seconds": 60}))
+        # Only this environment is so strict: the invocations around the late one may take their time.
+        (environment,) = pool.environments
+        environment.version = a_version(timeout_s=1)
+        late = await pool.invoke(an_invocation({"do": "sleep", "seconds": 600}))
         assert late.error_type == "Sandbox.Timedout"
         assert json.loads(late.payload)["errorMessage"].endswith("Task timed out after 1.00 seconds")
         assert late.duration_ms >= 1000
         second = json.loads((await pool.invoke(an_invocation())).payload)["pid"]
         assert first != second
-        assert not alive(first)
+        assert await eventually_async(lambda: not alive(first))
     assert "Task timed out after 1.00 seconds" in lines.text
 
 
 @asynchronous
 async def test_kill_during_a_request_fails_that_request_only() -> None:
-    async with a_pool(a_version(concurrency=1)) as pool:
+    lines = Lines()
+    async with a_pool(a_version(concurrency=1), lines) as pool:
         pid = json.loads((await pool.invoke(an_invocation())).payload)["pid"]
-        running = asyncio.create_task(pool.invoke(an_invocation({"do": "sleep", "seconds": 60})))
+        running = asyncio.create_task(pool.invoke(an_invocation({"do": "sleep", "seconds": 600})))
         waiting = asyncio.create_task(pool.invoke(an_invocation()))
-        await asyncio.sleep(0.1)
+        assert await eventually_async(lambda: "sleeping" in lines.text)
         os.kill(pid, signal.SIGKILL)
         assert (await running).error_type == "Runtime.ExitError"
         assert (await waiting).error_type is None
@@ -100,7 +113,7 @@ async def test_kill_between_requests_loses_none() -> None:
             result = await pool.invoke(an_invocation())
             assert result.error_type is None
             os.kill(json.loads(result.payload)["pid"], signal.SIGKILL)
-            await eventually_async(lambda: not pool.environments)
+            assert await eventually_async(lambda: not pool.environments)
 
 
 @asynchronous
@@ -160,11 +173,11 @@ def test_failed_init_names_function_type_and_message(handler: str, error_type: s
 async def test_init_over_its_limit_starts_again_within_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cdk.local.pool.INIT_LIMIT_S", 0.3)
     lines = Lines()
-    slow = a_version("slow_init.handler", environment={"SLOW_INIT_SECONDS": "1"}, timeout_s=10)
+    slow = a_version("slow_init.handler", environment={"SLOW_INIT_SECONDS": "1"})
     async with a_pool(slow, lines) as pool:
         assert (await pool.invoke(an_invocation())).error_type is None
     assert "starts again" in lines.text
-    never = a_version("slow_init.handler", environment={"SLOW_INIT_SECONDS": "60"}, timeout_s=1)
+    never = a_version("slow_init.handler", environment={"SLOW_INIT_SECONDS": "600"}, timeout_s=1)
     async with a_pool(never) as pool:
         result = await pool.invoke(an_invocation())
         assert result.error_type == "Sandbox.Timedout"
@@ -178,7 +191,7 @@ async def test_an_environment_that_came_up_looks_free_to_nobody_but_whoever_star
         a_version(), provisioned=False, on_idle=freed.append, on_gone=_ignore, on_line=_ignore
     )
     try:
-        await environment.start(30)
+        await environment.start(PATIENCE_S)
         states = [environment.state]
         environment.release()
         states.append(environment.state)
@@ -194,7 +207,7 @@ async def test_a_start_that_is_given_up_at_any_moment_leaves_nothing() -> None:
         environment = Environment(
             a_version(), provisioned=False, on_idle=_ignore, on_gone=_ignore, on_line=_ignore
         )
-        starting = asyncio.create_task(environment.start(30))
+        starting = asyncio.create_task(environment.start(PATIENCE_S))
         for _ in range(pause):
             await asyncio.sleep(0)
         starting.cancel()

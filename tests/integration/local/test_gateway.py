@@ -15,10 +15,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from cdk.local.environment import State
 from cdk.local.gateway import VERSION_HEADER
 from cdk.service import Api, Warmup
-from tests.support.local import Running, a_function, a_service, eventually, serving
+from tests.support.local import PATIENCE_S, Running, a_function, a_service, eventually, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,14 +28,14 @@ PROBLEM = {"type", "title", "status", "detail", "instance", "request_id", "error
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    spec = a_service(a_function(timeout_s=2), api=Api(origins=("https://app.example",)))
+    spec = a_service(api=Api(origins=("https://app.example",)))
     with serving(spec, tmp_path_factory.mktemp("data")) as service:
         yield service
 
 
 @pytest.fixture
 def client(running: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.url, timeout=60) as opened:
+    with httpx.Client(base_url=running.url, timeout=PATIENCE_S) as opened:
         yield opened
 
 
@@ -90,7 +89,7 @@ def test_answers_of_every_form(client: httpx.Client) -> None:
     assert cookies.headers.get_list("set-cookie") == ["a=1", "b=2"]
 
 
-@pytest.mark.parametrize("do", ["malformed", "text", "raise", "exit", "sleep&seconds=60"])
+@pytest.mark.parametrize("do", ["malformed", "text", "raise", "exit"])
 def test_a_failed_function_is_502_and_the_next_request_is_served(
     client: httpx.Client, running: Running, do: str
 ) -> None:
@@ -101,32 +100,42 @@ def test_a_failed_function_is_502_and_the_next_request_is_served(
     assert client.get("/echo").status_code == 200
 
 
-def test_kill_of_an_environment_during_a_request(client: httpx.Client, running: Running) -> None:
-    (function,) = running.service.functions
-    killed: list[int] = []
+def test_a_function_that_takes_too_long_is_502_and_others_are_served_again(tmp_path: Path) -> None:
+    with serving(a_service(a_function(timeout_s=1)), tmp_path / "data") as running:
+        failed = httpx.get(f"{running.url}/echo?do=sleep&seconds=600", timeout=PATIENCE_S)
+        assert_problem(failed, 502, "Upstream failed")
+        assert "Task timed out after 1.00 seconds" in running.lines.text
+        # On a busy machine this one may be too late for its second as well.
+        assert eventually(lambda: httpx.get(f"{running.url}/echo", timeout=PATIENCE_S).status_code == 200)
 
-    def kill_the_busy_one() -> None:
-        # Which environment takes a request is not said; the one that is busy with it is the one to kill.
-        assert eventually(lambda: any(one.state is State.BUSY for one in function.versions["1"].environments))
-        for one in function.versions["1"].environments:
-            if one.state is State.BUSY:
-                killed.append(one.pid)
-                os.kill(one.pid, signal.SIGKILL)
 
-    killer = threading.Thread(target=kill_the_busy_one)
-    killer.start()
-    assert_problem(client.get("/echo?do=sleep&seconds=8"), 502, "Upstream failed")
-    killer.join()
-    assert killed
-    assert client.get("/echo").json()["pid"] not in killed
+def test_kill_of_an_environment_during_a_request(tmp_path: Path) -> None:
+    with serving(a_service(a_function(reserved_concurrency=1)), tmp_path / "data") as running:
+        (function,) = running.service.functions
+        (environment,) = function.versions["1"].environments
+
+        def kill() -> None:
+            assert eventually(lambda: "sleeping" in running.lines.text)
+            os.kill(environment.pid, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        failed = httpx.get(f"{running.url}/echo?do=sleep&seconds=600", timeout=PATIENCE_S)
+        killer.join()
+        assert_problem(failed, 502, "Upstream failed")
+        served = httpx.get(f"{running.url}/echo", timeout=PATIENCE_S)
+        assert served.json()["pid"] != environment.pid
 
 
 def test_the_gateway_s_own_limit_is_504(tmp_path: Path) -> None:
     with serving(a_service(), tmp_path / "data") as running:
         running.service.gateway._timeout_s = 0.2
-        response = httpx.get(f"{running.url}/echo?do=sleep&seconds=1")
+        hold = tmp_path / "hold"
+        hold.touch()
+        response = httpx.get(f"{running.url}/echo?do=hold&file={hold}", timeout=PATIENCE_S)
         assert_problem(response, 504, "Upstream timed out")
         # As on AWS the function itself goes on and ends well.
+        hold.unlink()
         (function,) = running.service.functions
         assert eventually(lambda: function.versions["1"].metrics.invocations == 1)
         assert function.versions["1"].metrics.errors == 0
@@ -171,7 +180,9 @@ def test_malformed_http_gets_a_problem_and_harms_nobody(
     client: httpx.Client, running: Running, sent: bytes, status: int
 ) -> None:
     address = urlsplit(running.url)
-    with socket.create_connection((address.hostname or "", address.port or 0), timeout=30) as connection:
+    with socket.create_connection(
+        (address.hostname or "", address.port or 0), timeout=PATIENCE_S
+    ) as connection:
         connection.sendall(sent)
         answer = connection.makefile("rb").read()
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -205,10 +216,13 @@ def test_api_keys_guard_all_but_public_routes(tmp_path: Path) -> None:
     with serving(a_service(), tmp_path / "data", api_keys=("one", "two")) as running:
         wrong: list[dict[str, Any]] = [{}, {"x-api-key": "three"}, {"x-api-key": "öne".encode()}]
         for headers in wrong:
-            assert_problem(httpx.get(f"{running.url}/echo", headers=headers), 403, "Forbidden")
+            assert_problem(
+                httpx.get(f"{running.url}/echo", headers=headers, timeout=PATIENCE_S), 403, "Forbidden"
+            )
         for key in ("one", "two"):
-            assert httpx.get(f"{running.url}/echo", headers={"x-api-key": key}).status_code == 200
-        assert httpx.get(f"{running.url}/health").status_code == 200
+            opened = httpx.get(f"{running.url}/echo", headers={"x-api-key": key}, timeout=PATIENCE_S)
+            assert opened.status_code == 200
+        assert httpx.get(f"{running.url}/health", timeout=PATIENCE_S).status_code == 200
 
 
 def test_throttled_requests_are_429_with_a_hint(tmp_path: Path) -> None:
@@ -217,19 +231,30 @@ def test_throttled_requests_are_429_with_a_hint(tmp_path: Path) -> None:
         (function,) = running.service.functions
         function.versions["1"]._queue_length = 0
         with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            slow = executor.submit(httpx.get, f"{running.url}/echo?do=sleep&seconds=3", timeout=60)
+            hold = tmp_path / "hold"
+            hold.touch()
+            slow = executor.submit(httpx.get, f"{running.url}/echo?do=hold&file={hold}", timeout=PATIENCE_S)
             assert eventually(lambda: function.versions["1"].in_flight == 1)
-            throttled = httpx.get(f"{running.url}/echo")
+            throttled = httpx.get(f"{running.url}/echo", timeout=PATIENCE_S)
             assert_problem(throttled, 429, "Too many requests")
             assert throttled.headers["retry-after"] == "1"
+            hold.unlink()
             assert slow.result().status_code == 200
 
 
-def test_hundreds_of_requests_over_eight_connections_lose_none(running: Running) -> None:
-    address = urlsplit(running.url)
+def test_hundreds_of_requests_over_eight_connections_lose_none(tmp_path: Path) -> None:
+    with serving(a_service(), tmp_path / "data") as running:
+        pids = ask_over_connections(running.url)
+    assert len(pids) == 400
+    assert len(set(pids)) <= max(2, os.cpu_count() or 1)
+
+
+def ask_over_connections(url: str) -> list[int]:
+    """Ask 50 times over each of eight connections, and give the processes that answered."""
+    address = urlsplit(url)
 
     def ask(worker: int) -> list[int]:
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE_S)
         answered = []
         for n in range(50):
             connection.request("POST", "/echo", body=f"{worker}-{n}")
@@ -242,14 +267,12 @@ def test_hundreds_of_requests_over_eight_connections_lose_none(running: Running)
         return answered
 
     with concurrent.futures.ThreadPoolExecutor(8) as executor:
-        pids = [pid for answered in executor.map(ask, range(8)) for pid in answered]
-    assert len(pids) == 400
-    assert len(set(pids)) <= max(2, os.cpu_count() or 1)
+        return [pid for answered in executor.map(ask, range(8)) for pid in answered]
 
 
 def test_failed_init_on_demand_is_502(tmp_path: Path) -> None:
     spec = a_service(a_function("bad_init.handler", warmup=Warmup()))
     with serving(spec, tmp_path / "data") as running:
-        assert_problem(httpx.get(f"{running.url}/echo", timeout=60), 502, "Upstream failed")
+        assert_problem(httpx.get(f"{running.url}/echo", timeout=PATIENCE_S), 502, "Upstream failed")
         sentence = "function echo:1 failed to initialise: RuntimeError: model folder /opt/models/x is missing"
         assert sentence in running.lines.text

@@ -115,6 +115,6 @@ def test_an_event_is_accepted_at_once_and_retried_twice(client: LambdaClient, ru
 
 def test_reading_functions_versions_and_the_alias(client: LambdaClient) -> None:
     assert [f["FunctionName"] for f in client.list_functions()["Functions"]] == ["echo"]
-    assert client.get_function(FunctionName="echo")["Configuration"]["Timeout"] == 10
+    assert client.get_function(FunctionName="echo")["Configuration"]["Timeout"] == 29
     assert [v["Version"] for v in client.list_versions_by_function(FunctionName="echo")["Versions"]] == ["1"]
     assert client.get_alias(FunctionName="echo", Name="live")["FunctionVersion"] == "1"

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,9 +15,39 @@ from cdk.local.environment import State
 from cdk.local.errors import InitError, ServeError, ThrottledError, UnknownTargetError
 from cdk.local.function import Alias, LocalFunction
 from cdk.local.pool import Pool
-from tests.support.local import Lines, a_pool, a_version, alive, an_invocation, asynchronous, eventually_async
+from tests.support.local import (
+    PATIENCE_S,
+    Lines,
+    a_pool,
+    a_version,
+    alive,
+    an_invocation,
+    asynchronous,
+    eventually_async,
+)
 
-SLEEP = {"do": "sleep", "seconds": 0.3}
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Hold:
+    """A file; an invocation that holds runs until it is deleted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "hold"
+        self._file.touch()
+
+    @property
+    def event(self) -> dict[str, str]:
+        return {"do": "hold", "file": str(self._file)}
+
+    def end(self) -> None:
+        self._file.unlink()
+
+
+@pytest.fixture
+def hold(tmp_path: Path) -> Hold:
+    return Hold(tmp_path)
 
 
 @asynchronous
@@ -43,7 +74,8 @@ async def test_provisioned_environments_are_up_before_the_first_request_and_spil
             == "provisioned-concurrency"
         )
         assert pool.metrics.cold_starts == 0
-        busy = asyncio.create_task(pool.invoke(an_invocation({"do": "sleep", "seconds": 60})))
+        assert await eventually_async(lambda: provisioned.state is State.IDLE)
+        busy = asyncio.create_task(pool.invoke(an_invocation({"do": "sleep", "seconds": 600})))
         await asyncio.sleep(0)
         second = await pool.invoke(an_invocation())
         assert not second.provisioned
@@ -65,20 +97,23 @@ async def test_a_lost_provisioned_environment_comes_back_by_itself() -> None:
 
 
 @asynchronous
-async def test_too_long_a_wait_is_throttled() -> None:
+async def test_too_long_a_wait_is_throttled(hold: Hold) -> None:
     async with a_pool(a_version(concurrency=1, provisioned=1), queue_wait_s=0.1) as pool:
-        running = asyncio.create_task(pool.invoke(an_invocation({"do": "sleep", "seconds": 1})))
-        await asyncio.sleep(0.05)
+        running = asyncio.create_task(pool.invoke(an_invocation(hold.event)))
+        await asyncio.sleep(0)
         with pytest.raises(ThrottledError, match=r"no execution environment was free for 0\.1 s"):
             await pool.invoke(an_invocation())
+        hold.end()
         assert (await running).error_type is None
         assert pool.metrics.throttles == 1
 
 
 @asynchronous
-async def test_a_full_queue_is_throttled() -> None:
+async def test_a_full_queue_is_throttled(hold: Hold) -> None:
     async with a_pool(a_version(concurrency=1, provisioned=1), queue_length=1) as pool:
-        tasks = [asyncio.create_task(pool.invoke(an_invocation(SLEEP))) for _ in range(4)]
+        tasks = [asyncio.create_task(pool.invoke(an_invocation(hold.event))) for _ in range(4)]
+        assert await eventually_async(lambda: pool.in_flight == 2)
+        hold.end()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert sum(isinstance(outcome, ThrottledError) for outcome in outcomes) == 2
         assert pool.metrics.throttles == 2
@@ -86,11 +121,13 @@ async def test_a_full_queue_is_throttled() -> None:
 
 
 @asynchronous
-async def test_a_caller_who_gives_up_while_queueing_takes_nobody_s_turn() -> None:
+async def test_a_caller_who_gives_up_while_queueing_takes_nobody_s_turn(hold: Hold) -> None:
     async with a_pool(a_version(concurrency=1, provisioned=1)) as pool:
-        tasks = [asyncio.create_task(pool.invoke(an_invocation(SLEEP))) for _ in range(3)]
-        await asyncio.sleep(0.05)
+        tasks = [asyncio.create_task(pool.invoke(an_invocation(hold.event))) for _ in range(3)]
+        assert await eventually_async(lambda: pool.in_flight == 3)
         tasks[1].cancel()
+        assert await eventually_async(lambda: pool.in_flight == 2)
+        hold.end()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         assert isinstance(outcomes[1], asyncio.CancelledError)
         assert not isinstance(outcomes[2], BaseException)
@@ -98,14 +135,16 @@ async def test_a_caller_who_gives_up_while_queueing_takes_nobody_s_turn() -> Non
 
 
 @asynchronous
-async def test_draining_answers_what_came_before_and_refuses_what_comes_after() -> None:
+async def test_draining_answers_what_came_before_and_refuses_what_comes_after(hold: Hold) -> None:
     async with a_pool(a_version(concurrency=1, provisioned=1)) as pool:
-        tasks = [asyncio.create_task(pool.invoke(an_invocation(SLEEP))) for _ in range(3)]
-        await asyncio.sleep(0.05)
-        draining = asyncio.create_task(pool.drain(30))
-        await asyncio.sleep(0.05)
+        tasks = [asyncio.create_task(pool.invoke(an_invocation(hold.event))) for _ in range(3)]
+        assert await eventually_async(lambda: pool.in_flight == 3)
+        draining = asyncio.create_task(pool.drain(PATIENCE_S))
+        await asyncio.sleep(0)
         with pytest.raises(ThrottledError, match="stopping"):
             await pool.invoke(an_invocation())
+        assert not draining.done()
+        hold.end()
         await draining
         assert [(await task).error_type for task in tasks] == [None] * 3
 
@@ -121,9 +160,9 @@ async def test_idle_on_demand_environments_are_given_up_and_provisioned_ones_kep
 
 
 @asynchronous
-async def test_two_versions_share_the_alias_by_weight_and_none_is_lost_when_one_retires() -> None:
+async def test_two_versions_share_the_alias_by_weight_and_none_is_lost_when_one_retires(hold: Hold) -> None:
     lines = Lines()
-    function = LocalFunction("echo", lambda version: Pool(version, lines))
+    function = LocalFunction("echo", lambda version: Pool(version, lines, queue_wait_s=PATIENCE_S))
     try:
         await function.publish(a_version(number=function.next_number(), provisioned=1))
         function.point(Alias("1"))
@@ -148,10 +187,14 @@ async def test_two_versions_share_the_alias_by_weight_and_none_is_lost_when_one_
         ]
         with pytest.raises(ServeError, match="still serves"):
             await function.retire("2")
-        running = [asyncio.create_task(function.invoke(b'{"do": "sleep", "seconds": 0.2}', qualifier="1"))]
-        await asyncio.sleep(0.05)
-        await function.retire("1")
-        assert (await running[0]).error_type is None
+        event = json.dumps(hold.event).encode()
+        running = asyncio.create_task(function.invoke(event, qualifier="1"))
+        assert await eventually_async(lambda: function.versions["1"].in_flight == 1)
+        retiring = asyncio.create_task(function.retire("1", drain_s=PATIENCE_S))
+        await asyncio.sleep(0)
+        hold.end()
+        await retiring
+        assert (await running).error_type is None
         assert list(function.versions) == ["2"]
         assert function.resolve("$LATEST") == "2"
     finally:
@@ -189,6 +232,6 @@ async def test_a_pool_that_cannot_be_warmed_says_why() -> None:
 @asynchronous
 async def test_an_environment_that_outgrows_its_memory_is_counted() -> None:
     async with a_pool(a_version(memory_mb=128, concurrency=1)) as pool:
-        result = await pool.invoke(an_invocation({"do": "grow", "mb": 256, "seconds": 5}))
+        result = await pool.invoke(an_invocation({"do": "grow", "mb": 256, "seconds": 600}))
         assert result.error_type == "Runtime.OutOfMemory"
         assert await eventually_async(lambda: pool.metrics.memory_kills == 1)

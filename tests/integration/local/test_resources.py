@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cdk.cli.place import Place
+from cdk.local.aws import AwsCompanion
 from cdk.local.resources import DEAD_LETTERS, make_resources, variables
 from cdk.service import Bucket, Function, Grant, Notification, Queue, Secret, Service
 from tests.support.stores import ITEMS, session
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cdk.local.emulator import Emulator
 
 READER = Function(
@@ -75,8 +79,25 @@ def test_an_upload_is_announced_to_the_queue(emulator: Emulator, names: dict[str
     sqs.purge_queue(QueueUrl=names["made-queue"])
     for key in ("elsewhere/b.csv", "uploads/a.csv"):
         s3.put_object(Bucket=names["made-bucket"], Key=key, Body=b"text\n")
-    message = sqs.receive_message(QueueUrl=names["made-queue"], WaitTimeSeconds=5)["Messages"][0]
+    message = sqs.receive_message(QueueUrl=names["made-queue"], WaitTimeSeconds=20)["Messages"][0]
     (record,) = json.loads(message["Body"])["Records"]
     assert record["s3"]["object"]["key"] == "uploads/a.csv"
     s3.close()
     sqs.close()
+
+
+def test_no_proxy_comes_between_the_service_and_its_emulator(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    made = AwsCompanion(SPEC, tmp_path / "aws").session()
+    clients = [
+        made.client("dynamodb", endpoint_url=emulator.endpoint_url),
+        Place(session(), emulator.endpoint_url, {}).client("dynamodb"),
+    ]
+    for client in clients:
+        assert "TableNames" in client.list_tables()
+        client.close()

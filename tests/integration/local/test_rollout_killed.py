@@ -16,7 +16,7 @@ from cdk.cli.control_client import ControlClient
 from cdk.local.change import Change
 from cdk.local.gateway import VERSION_HEADER
 from cdk.local.rollout_state import Deployed, FunctionState, StateFile
-from tests.support.local import ROOT, eventually
+from tests.support.local import PATIENCE_S, ROOT, eventually
 from tests.support.rollouts import SPEED, Traffic
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ from cdk import service
 from cdk.cli import main
 from cdk.service import Rollout, Strategy
 from tests.support.local import a_service
-from tests.support.rollouts import GOLDEN, a_canary
+from tests.support.rollouts import GOLDEN, PATIENT, a_canary
 
-limits = Rollout(strategy=Strategy.ALL_AT_ONCE, golden="canary")
+limits = Rollout(strategy=Strategy.ALL_AT_ONCE, golden="canary", **PATIENT)
 service.service = lambda stage: a_service(a_canary(limits, environment={{"HOLD": {hold!r}}}))
 local.ServeOptions = partial(local.ServeOptions, golden=GOLDEN)
 main.app(["serve", "--port", "0", "--data", {data!r}], prog_name="trending-now")
@@ -57,7 +57,7 @@ class Killable:
         return eventually(lambda: self.state["rollout"]["phase"] == phase)
 
     def ask(self, body: dict[str, Any] | None = None) -> httpx.Response:
-        return httpx.post(f"{self.url}/classify", json=body or {}, timeout=60)
+        return httpx.post(f"{self.url}/classify", json=body or {}, timeout=PATIENCE_S)
 
     def ask_aside(self, body: dict[str, Any]) -> None:
         """Send a request whose answer never comes: the service is killed before."""
@@ -70,7 +70,7 @@ class Killable:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(timeout=60)
+        self._process.wait(timeout=PATIENCE_S)
 
 
 @contextmanager
@@ -86,12 +86,12 @@ def serving(data: Path) -> Iterator[Killable]:
             stderr=stderr,
         )
     try:
-        assert eventually(lambda: (data / "service.json").exists() or process.poll() is not None, 60)
+        assert eventually(lambda: (data / "service.json").exists() or process.poll() is not None)
         assert process.poll() is None, log.read_text(encoding="utf-8")
         yield Killable(data, process)
     finally:
         process.kill()
-        process.wait(timeout=60)
+        process.wait(timeout=PATIENCE_S)
 
 
 def assert_serves(data: Path, version: str, phase: str, reason: str) -> None:
@@ -184,7 +184,7 @@ def test_a_promoted_version_that_is_gone_at_the_next_start_is_a_sentence(tmp_pat
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

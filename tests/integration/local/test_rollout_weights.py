@@ -10,7 +10,7 @@ import pytest
 
 from cdk.local.function import Alias, LocalFunction
 from cdk.local.pool import Pool
-from tests.support.local import Lines, a_version, asynchronous
+from tests.support.local import PATIENCE_S, Lines, a_version, asynchronous
 
 REQUESTS = 5_000
 CLIENTS = 4
@@ -22,7 +22,9 @@ CHI_SQUARE_1_PERCENT = 6.63
 @pytest.mark.parametrize("weight", [0.1, 0.5])
 @asynchronous
 async def test_measured_weights_match_the_asked_ones(weight: float) -> None:
-    function = LocalFunction("echo", lambda version: Pool(version, Lines()), random.Random(2026))
+    function = LocalFunction(
+        "echo", lambda version: Pool(version, Lines(), queue_wait_s=PATIENCE_S), random.Random(2026)
+    )
     executed: Counter[str] = Counter()
 
     async def ask(count: int) -> None:

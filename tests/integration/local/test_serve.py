@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import textwrap
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,27 +17,39 @@ import httpx
 import psutil
 import pytest
 
-from tests.support.local import ROOT, alive, eventually
+from tests.support.local import PATIENCE_S, ROOT, alive, eventually
+from tests.support.stores import session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 PROGRAM = """
-import sys
 from cdk import service
 from cdk.cli import main
 from tests.support.local import a_function, a_service
 service.service = lambda stage: a_service(a_function({handler!r}))
 main.app(prog_name="trending-now")
 """
+WITH_QUEUE = """
+from cdk import service
+from cdk.cli import main
+from cdk.service import Queue, QueueEvent
+from tests.support.local import a_function, a_service
+worker = a_function({handler!r}, routes=(), timeout_s=900, events=(QueueEvent(queue="jobs"),))
+service.service = lambda stage: a_service(worker, queues=(Queue(name="jobs", visibility_s=5_400),))
+main.app(prog_name="trending-now")
+"""
 
 
 @contextmanager
-def command(tmp_path: Path, *arguments: str, handler: str = "echo.proxy") -> Iterator[subprocess.Popen[str]]:
+def command(
+    tmp_path: Path, *arguments: str, handler: str = "echo.proxy", code: str = PROGRAM
+) -> Iterator[subprocess.Popen[str]]:
     """Run the command with a spec of one tiny handler."""
     program = tmp_path / "program.py"
-    program.write_text(textwrap.dedent(PROGRAM.format(handler=handler)), encoding="utf-8")
+    program.write_text(code.format(handler=handler), encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, program, "serve", "--data", tmp_path / "data", *arguments],
         cwd=ROOT,
@@ -78,13 +89,13 @@ def family(process: subprocess.Popen[str]) -> list[int]:
 def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with command(tmp_path, "--port", "0") as process:
         url = url_of(process)
-        assert httpx.get(f"{url}/echo").status_code == 200
+        assert httpx.get(f"{url}/echo", timeout=PATIENCE_S).status_code == 200
         record = json.loads((tmp_path / "data/service.json").read_text())
         assert (record["pid"], record["url"]) == (process.pid, url)
         children = family(process)
         assert children
         process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
         assert "Traceback" not in errors
         assert not [pid for pid in children if alive(pid)]
@@ -92,18 +103,44 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> Non
 
 
 def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
-    with command(tmp_path, "--port", "0") as process:
+    # With so much grace the first one alone would end nothing.
+    code = "import cdk.local.service\ncdk.local.service.GRACE_S = 600.0\n" + PROGRAM
+    with command(tmp_path, "--port", "0", code=code) as process:
         address = urlsplit(url_of(process))
         children = family(process)
         with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
-            connection.sendall(b"GET /echo?do=sleep&seconds=9 HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET /echo?do=sleep&seconds=600 HTTP/1.1\r\nHost: x\r\n\r\n")
             read_until(process, "sleeping")
             process.send_signal(signal.SIGINT)
             read_until(process, "Stopping")
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=60)
+            process.wait(timeout=PATIENCE_S)
         assert process.returncode == 130
         assert eventually(lambda: not [pid for pid in children if alive(pid)])
+
+
+def test_ctrl_c_does_not_wait_for_a_batch_and_its_message_comes_again(tmp_path: Path) -> None:
+    def serving() -> AbstractContextManager[subprocess.Popen[str]]:
+        return command(tmp_path, "--port", "0", handler="queue_worker.handler", code=WITH_QUEUE)
+
+    with serving() as process:
+        url_of(process)
+        place = json.loads((tmp_path / "data/aws/place.json").read_text(encoding="utf-8"))
+        sqs = session().client("sqs", endpoint_url=place["endpoint_url"])
+        sqs.send_message(QueueUrl=place["names"]["jobs"], MessageBody="one")
+        sqs.close()
+        read_until(process, "working on delivery 1")
+        children = family(process)
+        process.send_signal(signal.SIGINT)
+        # The handler works for ten minutes.
+        _, errors = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0
+        assert "a batch of 1 that is not done goes back to the queue" in errors
+        assert "Traceback" not in errors
+        assert not [pid for pid in children if alive(pid)]
+    with serving() as process:
+        # At once, not after the queue's visibility timeout of an hour and a half.
+        read_until(process, "working on delivery 2")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the children on Linux only")
@@ -122,7 +159,7 @@ def test_ctrl_c_while_it_starts_ends_it_too(tmp_path: Path) -> None:
         assert eventually(lambda: bool(family(process)))
         children = family(process)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=PATIENCE_S)
         assert (process.returncode, output) == (0, "")
         assert "Traceback" not in errors
         assert not [pid for pid in children if alive(pid)]
@@ -131,7 +168,7 @@ def test_ctrl_c_while_it_starts_ends_it_too(tmp_path: Path) -> None:
 def fails_with(tmp_path: Path, *arguments: str, handler: str = "echo.proxy") -> str:
     """Run the command until it fails, and give its last line; nothing else may be said but log lines."""
     with command(tmp_path, *arguments, handler=handler) as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1
     assert output == ""
     assert "Traceback" not in errors
