@@ -7,17 +7,25 @@ nothing; on Lambda something else stands in its place. ``init`` is what the emul
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cdk.service import service
+from model_artifacts.registry import Registry
+from tests.bench import transformers_rival
 from tests.support import docker, stack
 from tests.support.gateway import load_event, proxy_event
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RIVAL_IMAGE: Final = "trending-now-bench-rival"
 _INIT: Final = re.compile(r"INIT REPORT\(durationMs: ([0-9.]+)\)")
 _ENRICH: Final = {
     "item_id": "salt",
@@ -39,8 +47,15 @@ def requests() -> dict[str, dict[str, Any]]:
     }
 
 
-def measure_images(rounds: int) -> dict[str, Any]:
-    """Start each image so many times, and once before that does not count; give medians in ms.
+def measure_images(rounds: int, rival: Path | None = None) -> dict[str, Any]:
+    """Start the images in turn, each so many times, and once before that does not count; give medians in ms.
+
+    Parameters
+    ----------
+    rounds : int
+        Cold starts of each image.
+    rival : Path or None
+        Where ``transformers`` is installed: the rival's image is built and started too.
 
     Raises
     ------
@@ -50,24 +65,57 @@ def measure_images(rounds: int) -> dict[str, Any]:
     if reason := docker.unavailable():
         raise SystemExit(reason)
     functions = {function.name: function for function in service("dev").functions}
-    results: dict[str, Any] = {}
+    events = requests()
+    memory_mb = {name: functions[name].memory_mb for name in events}
     with tempfile.TemporaryDirectory() as scratch:
         assembly = stack.synthesise(Path(scratch) / "out")
         stack.build(assembly)
+        images = {name: assembly.images[name] for name in events}
+        if rival is not None:
+            images["transformers"] = build_rival(Path(scratch) / "rival", rival)
+            events["transformers"] = events["classification"]
+            memory_mb["transformers"] = memory_mb["classification"]
+        starts: dict[str, list[tuple[float, float, float]]] = {name: [] for name in images}
         with stack.emulator(Path(scratch) / "emulator", host=stack.bridge()) as running:
-            given = stack.surroundings(running.endpoint_url)
-            for name, event in requests().items():
-                starts = [
-                    _start(assembly.images[name], given[name], functions[name].memory_mb, event)
-                    for _ in range(rounds + 1)
-                ][1:]
-                results[name] = {
-                    "init_ms": round(statistics.median(init for init, _, _ in starts), 1),
-                    "first_answer_ms": round(statistics.median(answer for _, answer, _ in starts), 1),
-                    "docker_alone_ms": round(statistics.median(alone for _, _, alone in starts), 1),
-                    "rounds": rounds,
-                }
-    return results
+            given = {"transformers": {}, **stack.surroundings(running.endpoint_url)}
+            for _ in range(rounds + 1):
+                for name, image in images.items():
+                    starts[name].append(_start(image, given[name], memory_mb[name], events[name]))
+    return {name: describe(found[1:]) for name, found in starts.items()}
+
+
+def describe(starts: Sequence[tuple[float, float, float]]) -> dict[str, float]:
+    """Give the medians of starts: init, first answer, and Docker alone, in ms."""
+    init, answer, alone = (statistics.median(times) for times in zip(*starts, strict=True))
+    return {
+        "init_ms": round(init, 1),
+        "first_answer_ms": round(answer, 1),
+        "docker_alone_ms": round(alone, 1),
+        "rounds": len(starts),
+    }
+
+
+def build_rival(folder: Path, rival: Path) -> str:
+    """Build the rival's image with the shipped weights; give its name.
+
+    ``TORCH`` and ``PIP_EXTRA_INDEX_URL`` of the environment reach the build, for where pip finds no CPU build by itself.
+    """
+    model = folder / "model"
+    model.mkdir(parents=True)
+    transformers_rival.prepare(Registry.load().resolve("genre-bert"), model, rival)
+    shutil.copy(transformers_rival.HANDLERS / "transformers_handler.py", folder)
+    given = {name: os.environ[name] for name in ("TORCH", "PIP_EXTRA_INDEX_URL") if name in os.environ}
+    docker.docker(
+        "build",
+        "--quiet",
+        f"--build-arg=BASE_IMAGE={docker.base_image()}",
+        *(f"--build-arg={name}={value}" for name, value in given.items()),
+        f"--file={transformers_rival.HANDLERS / 'Dockerfile'}",
+        f"--tag={RIVAL_IMAGE}",
+        str(folder),
+        timeout=3600,
+    )
+    return RIVAL_IMAGE
 
 
 def _start(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cdk.app import ROOT
+from tests.bench import image_starts
 from tests.bench.cold_start_bench import describe
 from tests.bench.lambda_start import Start, cold_start
 
@@ -40,8 +41,25 @@ def test_a_function_that_fails_ends_the_run_with_its_reason(tmp_path: Path) -> N
 
 
 def test_medians_are_of_all_counted_starts() -> None:
-    starts = [Start(100, 110), Start(300, 330), Start(200, 220)]
-    assert describe(starts) == {"init_ms": 200, "first_answer_ms": 220, "longest_first_answer_ms": 330}
+    starts = [Start(100, 110, 90), Start(300, 330, 95), Start(200, 220, 85)]
+    assert describe(starts) == {
+        "init_ms": 200,
+        "first_answer_ms": 220,
+        "longest_first_answer_ms": 330,
+        "cpu_ms": 90,
+    }
+
+
+def test_processor_time_counts_work_and_not_waiting(tmp_path: Path) -> None:
+    wait = "import time\ntime.sleep(1)\ndef handler(event, context):\n    return {}\n"
+    work = (
+        "import time\nwhile time.process_time() < 1:\n    pass\ndef handler(event, context):\n    return {}\n"
+    )
+    for name, body in (("wait", wait), ("work", work)):
+        (tmp_path / name).mkdir()
+        start, _ = cold_start("measured.handler", {}, handler_of(tmp_path / name, body), tmp_path / name)
+        assert start.init_ms >= 1000
+        assert (start.cpu_ms >= 1000) == (name == "work")
 
 
 def test_without_the_rival_it_says_what_to_install(tmp_path: Path) -> None:
@@ -67,3 +85,8 @@ def test_our_function_starts_and_answers(tmp_path: Path) -> None:
     assert answer["statusCode"] == 200
     assert json.loads(answer["body"])["genres"][0]["label"] == "Western"
     assert 0 < start.init_ms <= start.answer_ms
+
+
+def test_an_image_is_described_by_the_medians_of_its_starts() -> None:
+    found = image_starts.describe([(1, 10, 5), (3, 30, 7), (2, 500, 6)])
+    assert found == {"init_ms": 2, "first_answer_ms": 30, "docker_alone_ms": 6, "rounds": 3}

@@ -27,6 +27,8 @@ def test_the_benchmark_measures_both_sides_and_writes_what_it_prints(tmp_path: P
     result = json.loads(out.read_text())
     assert result == json.loads(done.stdout)
     assert result["cold_start"]["genre_model_ms"] > 0
-    assert result["cold_start"]["torch_ms"] > 0
+    assert result["cold_start"]["rival_ms"] > 0
+    assert result["agreement"]["largest_probability_difference"] > 0
     assert set(result["warm_by_tokens"]) == {"32", "64", "128"}
+    assert set(result["warm_by_tokens"]["64"]) == {"torch", "onnxruntime_fp32"}
     assert result["ms_per_window_by_tokens_and_batch"]["64"].keys() == {"1", "4", "8", "16"}

@@ -21,6 +21,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import ResponseValidationError
 
 from trending_core.body import MAX_BODY_BYTES, parse_object, read_text
+from trending_core.cors import origin_headers
 from trending_core.errors import MalformedRequest, MethodNotAllowed, NotFound, ServiceError, TrendingError
 from trending_core.problem import PROBLEM_JSON, problem_body, to_trending_error
 from trending_core.telemetry import (
@@ -153,6 +154,7 @@ def handle(
     response["multiValueHeaders"] = {
         **response["multiValueHeaders"],
         REQUEST_ID_HEADER: [request_id(event)],
+        **origin_headers(event),
     }
     _record(
         route_name,

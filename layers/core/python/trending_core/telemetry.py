@@ -16,13 +16,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAMESPACE: Final = "TrendingNow"
-"""CloudWatch namespace unless ``POWERTOOLS_METRICS_NAMESPACE`` names another."""
+"""CloudWatch namespace unless ``POWERTOOLS_METRICS_NAMESPACE`` names another; a deployed stage has its own."""
 MAX_FRAMES: Final = 30
 """Innermost places of a traceback that are logged."""
 
@@ -35,6 +35,7 @@ __all__ = [
     "get_logger",
     "get_metrics",
     "set_dimensions",
+    "watched_metrics",
 ]
 
 
@@ -52,7 +53,22 @@ def get_metrics() -> Metrics:
 
         get_metrics().add_metric(name="Items", unit=MetricUnit.Count, value=3)
     """
-    return Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", NAMESPACE))
+    return Metrics(namespace=_namespace())
+
+
+def watched_metrics() -> EphemeralMetrics:
+    """Make a set of metrics for alarms: each counts for the function as a whole, and for the version that runs.
+
+    The two sets of dimensions are ``service`` alone, and ``service`` with ``function_name`` and ``function_version`` (as
+    Lambda names them to the environment). CloudWatch sums over no dimension: an alarm finds what carries exactly its own.
+    Whoever makes the set flushes it; each flush is a line of its own.
+    """
+    metrics = EphemeralMetrics(namespace=_namespace())
+    name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+    version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+    if metrics.service and name and version:
+        metrics.add_dimensions(service=metrics.service, function_name=name, function_version=version)
+    return metrics
 
 
 def count_failed_answer(function_name: str, function_version: str) -> None:
@@ -61,8 +77,9 @@ def count_failed_answer(function_name: str, function_version: str) -> None:
     To Lambda an answer is an answer: its own ``Errors`` do not see a version whose routes fail. The alarm that stops a
     rollout counts these too (``cdk/constructs/alarms.py``).
     """
-    namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", NAMESPACE)
-    with single_metric(name="FailedAnswers", unit=MetricUnit.Count, value=1, namespace=namespace) as metric:
+    with single_metric(
+        name="FailedAnswers", unit=MetricUnit.Count, value=1, namespace=_namespace()
+    ) as metric:
         metric.add_dimension(name="service", value=get_metrics().service or function_name)
         metric.add_dimension(name="function_name", value=function_name)
         metric.add_dimension(name="function_version", value=function_version)
@@ -92,3 +109,7 @@ def error_places(error: BaseException) -> list[str]:
         frames = traceback.extract_tb(link.__traceback__)[-MAX_FRAMES:]
         places.extend(f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
     return places
+
+
+def _namespace() -> str:
+    return os.environ.get("POWERTOOLS_METRICS_NAMESPACE", NAMESPACE)
