@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8080
 DATA ?= .data
-RECIPE ?= model_artifacts/pipeline/recipes/genre-bert-0.1.0.toml
+RECIPE ?= model_artifacts/pipeline/recipes/genre-bert-0.2.0.toml
 # What pip is told to install as torch. On a machine whose index offers the CUDA build first:
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make test TORCH=torch==2.13.0+cpu
 TORCH ?= torch==2.13.0

@@ -18,7 +18,7 @@ from model_artifacts.pipeline.recipe import BertRecipe, load_recipe
 from model_artifacts.registry import ROOT
 
 RECIPES: Final = Path(__file__).parent / "recipes"
-DEFAULT_RECIPE: Final = RECIPES / "genre-bert-0.1.0.toml"
+DEFAULT_RECIPE: Final = RECIPES / "genre-bert-0.2.0.toml"
 
 CORES: Final = os.cpu_count() or 1
 
