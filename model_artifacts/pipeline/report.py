@@ -157,9 +157,30 @@ def _bert_text(recipe: BertRecipe, training: dict[str, Any], titles: int) -> dic
             f"{recipe.train.batch_size} views ({training['views']:,}\nviews of {titles:,} titles, {round(training['seconds'] / 60)} minutes on two "
             "CPU cores); mean pooling and one linear layer; binary cross-entropy, masked where\na source never states a label. Quantized "
             "dynamically to INT8 with signed weights within 7 bits, so that no x86 processor saturates."
+            + _teaching(recipe)
+            + _schedules(training)
         ),
         "limits": f"- Very long texts are sampled, not read whole: at most {windows} windows of {tokens} word pieces.\n",
     }
+
+
+def _teaching(recipe: BertRecipe) -> str:
+    distil = recipe.distil
+    if distil is None:
+        return ""
+    layers = ", ".join(str(layer + 1) for layer in distil.start_layers)
+    return (
+        f"\nIt began with layers {layers} of the {distil.teacher_layers} of {distil.teacher}, whose probabilities have "
+        f"a weight of {distil.soft_share:g} in its targets, the labels the rest; where a label is masked, they stand alone."
+    )
+
+
+def _schedules(training: dict[str, Any]) -> str:
+    """Say which steps followed another schedule than the recipe's."""
+    return "".join(
+        f"\nThe schedule was that of {change['epochs_before']:g} passes up to step {change['after_step']:,}, and the recipe's after it."
+        for change in training.get("rescheduled", [])
+    )
 
 
 def _wide_text(recipe: WideRecipe, tokens: int) -> dict[str, str]:
