@@ -117,8 +117,8 @@ _LAYER_NAMES: Final[Mapping[str, str]] = {
 }
 
 
-def _base_name(name: str) -> str:
-    """Translate a parameter's name here to its name in the base model's file."""
+def base_name(name: str) -> str:
+    """Translate a parameter's name here to its name in the base model's file, which is that of ``transformers``."""
     parts = name.split(".")
     if parts[0] == "layers":
         return f"encoder.layer.{parts[1]}.{_LAYER_NAMES[parts[2]]}.{parts[3]}"
@@ -143,9 +143,9 @@ def load_base(network: GenreNetwork, prior: Tensor) -> None:
         for name, parameter in network.named_parameters():
             if name.startswith("classifier."):
                 continue
-            weight = base.get(_base_name(name))
+            weight = base.get(base_name(name))
             if weight is None or weight.shape != parameter.shape:
-                message = f"the base model's {_base_name(name)} is missing or has another shape"
+                message = f"the base model's {base_name(name)} is missing or has another shape"
                 raise StepError(message)
             parameter.copy_(weight)
         nn.init.normal_(network.classifier.weight, std=0.02)

@@ -33,6 +33,7 @@ OBSERVED = (
 """What a state machine needs to be logged and traced; AWS knows no resource for any of it."""
 STATES = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>"
 MACHINE = "trending-now-staging-upload-map"
+WORK = "work/"
 FUNCTION = "arn:<AWS::Partition>:lambda:<AWS::Region>:<AWS::AccountId>:function:trending-now-staging-"
 GROUP = "arn:<AWS::Partition>:codedeploy:<AWS::Region>:<AWS::AccountId>:deploymentgroup:<Rollouts>/"
 FILES = "arn:<AWS::Partition>:s3:::trending-now-staging-files-<AWS::AccountId>-<AWS::Region>"
@@ -118,7 +119,7 @@ ROLES: dict[str, Allowed] = {
     },
     "UploadMapRole": {
         (("lambda:InvokeFunction",), (f"{FUNCTION}uploads:live",)),
-        (("s3:GetObject",), (f"{FILES}/work/*",)),
+        (("s3:GetObject",), (f"{FILES}/{WORK}*",)),
         (("states:StartExecution",), (f"{STATES}:stateMachine:{MACHINE}",)),
         (
             ("states:DescribeExecution", "states:StopExecution"),

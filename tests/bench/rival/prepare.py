@@ -18,28 +18,9 @@ from safetensors.torch import save_file
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from genre_model import GENRES, Manifest
+from model_artifacts.pipeline.network import HEADS, base_name
 from tests.bench.agreement import TEXTS
 from tests.bench.rival_weights import dequantized, layers_of, network_state
-
-HEADS = 12
-NAMES = {
-    "query": "attention.self.query",
-    "key": "attention.self.key",
-    "value": "attention.self.value",
-    "attention_output": "attention.output.dense",
-    "attention_norm": "attention.output.LayerNorm",
-    "intermediate": "intermediate.dense",
-    "output": "output.dense",
-    "output_norm": "output.LayerNorm",
-}
-
-
-def transformers_name(name: str) -> str:
-    """Translate a name of `GenreNetwork`'s to that of ``BertModel``."""
-    parts = name.split(".")
-    if parts[0] == "layers":
-        return f"encoder.layer.{parts[1]}.{NAMES[parts[2]]}.{parts[3]}"
-    return f"embeddings.{parts[0].replace('embedding_norm', 'LayerNorm')}.{parts[1]}"
 
 
 def write(artifact: Path, folder: Path) -> None:
@@ -64,7 +45,7 @@ def write(artifact: Path, folder: Path) -> None:
         "slope": torch.tensor(manifest.slope),
         "intercept": torch.tensor(manifest.intercept),
     }
-    encoder.load_state_dict({transformers_name(name): value for name, value in state.items()})
+    encoder.load_state_dict({base_name(name): value for name, value in state.items()})
     encoder.save_pretrained(folder)
     save_file(head, folder / "head.safetensors")
     (folder / "labels.json").write_text(json.dumps(GENRES), encoding="utf-8")

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cdk.local.pollers import sqs_event
 from functions.classification.uploads.target import PART_BYTES, Changed, Target
 from tests.support.local import PATIENCE_S, ROOT, eventually
+from tests.support.mortal import Killed, mortal
 from tests.support.uploads import FOREVER_MS, Depot, a_model, csv_of, predict, session
 
 if TYPE_CHECKING:
@@ -124,15 +125,6 @@ def runs(depot: Depot, upload: Upload) -> int:
 def rows(depot: Depot, upload: Upload) -> int:
     progress = depot.batches()._worker.table.get(upload.id)
     return progress.rows if progress else 0
-
-
-class Killed(BaseException):
-    """Ends a worker between two of its calls, as SIGKILL would."""
-
-
-def mortal(client: Any, die: Callable[[], None]) -> Any:
-    client.meta.events.register("before-send.*", lambda **_: die())
-    return client
 
 
 def test_a_death_before_any_single_call_loses_and_doubles_nothing(depot: Depot) -> None:

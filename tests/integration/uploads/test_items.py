@@ -12,9 +12,10 @@ import pytest
 
 from cdk.constructs.access import TABLE_ADD
 from cdk.local.pollers import sqs_event
-from tests.integration.uploads.test_hand_over import Killed, mortal, runs, worker
 from tests.integration.uploads.test_hand_over import rows as rows_of
+from tests.integration.uploads.test_hand_over import runs, worker
 from tests.support.local import PATIENCE_S, eventually
+from tests.support.mortal import Killed, mortal
 from tests.support.stores import enrichment
 from tests.support.uploads import FOREVER_MS, Depot, a_model, predict, session
 from trending_core.decay import DAY

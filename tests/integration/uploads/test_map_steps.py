@@ -12,6 +12,7 @@ from cdk.local.pollers import sqs_event
 from functions.classification.uploads.progress import Status
 from functions.classification.uploads.steps import StepBroke
 from tests.support.executions import by_map, record
+from tests.support.mortal import Killed, mortal
 from tests.support.uploads import FOREVER_MS, Depot, a_model, csv_of, predict, session
 
 if TYPE_CHECKING:
@@ -176,15 +177,6 @@ def in_lengths(limit: int) -> Callable[[Sequence[Row]], list[list[float]]]:
         return predict(rows)
 
     return predicting
-
-
-class Killed(BaseException):
-    """Ends a worker between two of its calls, as SIGKILL would."""
-
-
-def mortal(client: Any, die: Callable[[], None]) -> Any:
-    client.meta.events.register("before-send.*", lambda **_: die())
-    return client
 
 
 def test_a_death_before_any_single_call_loses_and_doubles_nothing(depot: Depot) -> None:
