@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from genre_model.runtime import onnxruntime
 
 REPEATS: Final = 5
+TOKENS: Final = (32, 64, 128)
 PLOT: Final = (
     "A night ferry loses its way in the fog, and the five people on board each remember another harbour."
 )
@@ -135,7 +136,7 @@ def warm(path: Path, rounds: int) -> dict[str, dict[str, Any]]:
     ours = open_session(path)
     floating = open_session(build_graph(network_state(weights), layers_of(weights)).SerializeToString())
     results = {}
-    for tokens in (32, 64, 128):
+    for tokens in TOKENS:
         ids = np.random.default_rng(0).integers(1000, 30_000, (1, tokens), dtype=np.int32)
         feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         wide, ones = torch.from_numpy(ids).long(), torch.ones(1, tokens, dtype=torch.long)
@@ -153,6 +154,28 @@ def warm(path: Path, rounds: int) -> dict[str, dict[str, Any]]:
                 )
                 for rival in ("torch", "onnxruntime_fp32")
             }
+    return results
+
+
+def student(path: Path, teacher: Path, rounds: int) -> dict[str, dict[str, Any]]:
+    """Compare one run of the distilled INT8 network with its teacher in torch, at the lengths of `warm`."""
+    import torch  # noqa: PLC0415
+
+    from tests.bench.torch_rival import torch_network  # noqa: PLC0415
+
+    torch.set_num_threads(1)
+    network, session = torch_network(teacher), open_session(path)
+    results = {}
+    for tokens in TOKENS:
+        ids = np.random.default_rng(0).integers(1000, 30_000, (1, tokens), dtype=np.int32)
+        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        wide, ones = torch.from_numpy(ids).long(), torch.ones(1, tokens, dtype=torch.long)
+        with torch.inference_mode():
+            results[str(tokens)] = compare(
+                lambda feed=feed: runs_ms(lambda: session.run(None, feed)),  # type: ignore[misc]
+                lambda wide=wide, ones=ones: runs_ms(lambda: network(wide, ones)),  # type: ignore[misc]
+                rounds * 3,
+            )
     return results
 
 
@@ -183,7 +206,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--out", type=Path, default=Path("build/bench/genre_model.json"))
     options = parser.parse_args()
-    folder = Registry.load().resolve("genre-bert")
+    registry = Registry.load()
+    folder = registry.resolve("genre-bert")
     path = folder / "model.int8.onnx"
 
     import torch  # noqa: PLC0415
@@ -209,6 +233,9 @@ def main() -> None:
         "agreement": agreement,
         "cold_start": cold,
         "warm_by_tokens": warm(path, options.rounds),
+        "student_by_tokens": student(
+            registry.resolve("genre-bert-small") / "model.int8.onnx", path, options.rounds
+        ),
         "ms_per_window_by_tokens_and_batch": batches(path, options.rounds),
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -31,4 +31,5 @@ def test_the_benchmark_measures_both_sides_and_writes_what_it_prints(tmp_path: P
     assert result["agreement"]["largest_probability_difference"] > 0
     assert set(result["warm_by_tokens"]) == {"32", "64", "128"}
     assert set(result["warm_by_tokens"]["64"]) == {"torch", "onnxruntime_fp32"}
+    assert set(result["student_by_tokens"]) == {"32", "64", "128"}
     assert result["ms_per_window_by_tokens_and_batch"]["64"].keys() == {"1", "4", "8", "16"}
