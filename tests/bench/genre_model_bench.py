@@ -35,6 +35,8 @@ from tests.bench.rounds import ratio, take_turns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy.typing as npt
+
     from genre_model.runtime import onnxruntime
 
 REPEATS: Final = 5
@@ -122,6 +124,12 @@ def open_session(network: Path | bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(network, sess_options=options, providers=["CPUExecutionProvider"])
 
 
+def random_feed(tokens: int, size: int = 1) -> dict[str, npt.NDArray[np.int32]]:
+    """Make a network's input, the same each time: ids and mask, int32 ``[size, tokens]``."""
+    ids = np.random.default_rng(0).integers(1000, 30_000, (size, tokens), dtype=np.int32)
+    return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+
 def warm(path: Path, rounds: int) -> dict[str, dict[str, Any]]:
     """Compare one run of the network at several lengths, tokenization left out on all sides."""
     import torch  # noqa: PLC0415
@@ -137,9 +145,8 @@ def warm(path: Path, rounds: int) -> dict[str, dict[str, Any]]:
     floating = open_session(build_graph(network_state(weights), layers_of(weights)).SerializeToString())
     results = {}
     for tokens in TOKENS:
-        ids = np.random.default_rng(0).integers(1000, 30_000, (1, tokens), dtype=np.int32)
-        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        wide, ones = torch.from_numpy(ids).long(), torch.ones(1, tokens, dtype=torch.long)
+        feed = random_feed(tokens)
+        wide, ones = (torch.from_numpy(array).long() for array in feed.values())
         sides: dict[str, Callable[[], object]] = {
             "ours": lambda feed=feed: ours.run(None, feed),  # type: ignore[misc]
             "torch": lambda wide=wide, ones=ones: network(wide, ones),  # type: ignore[misc]
@@ -167,9 +174,8 @@ def student(path: Path, teacher: Path, rounds: int) -> dict[str, dict[str, Any]]
     network, session = torch_network(teacher), open_session(path)
     results = {}
     for tokens in TOKENS:
-        ids = np.random.default_rng(0).integers(1000, 30_000, (1, tokens), dtype=np.int32)
-        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        wide, ones = torch.from_numpy(ids).long(), torch.ones(1, tokens, dtype=torch.long)
+        feed = random_feed(tokens)
+        wide, ones = (torch.from_numpy(array).long() for array in feed.values())
         with torch.inference_mode():
             results[str(tokens)] = compare(
                 lambda feed=feed: runs_ms(lambda: session.run(None, feed)),  # type: ignore[misc]
@@ -186,8 +192,7 @@ def batches(path: Path, rounds: int) -> dict[str, dict[str, float]]:
     for tokens in (8, 16, 32, 64, 128):
         feeds = {}
         for size in (1, 4, 8, 16):
-            ids = np.random.default_rng(0).integers(1000, 30_000, (size, tokens), dtype=np.int32)
-            feeds[size] = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+            feeds[size] = random_feed(tokens, size)
         times: dict[int, list[float]] = {size: [] for size in feeds}
         for _ in range(rounds * 2 + 1):
             for size, feed in feeds.items():
