@@ -6,17 +6,18 @@ Fitted through `genre_model` with the very files that are shipped, so what quant
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from genre_model import GENRES, Document, GenreModel
 from model_artifacts.pipeline.artifact import WideFile, write_artifact, write_draft
-from model_artifacts.pipeline.combine import fit_weights
+from model_artifacts.pipeline.combine import combined, fit_weights
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.files import write_json
 from model_artifacts.pipeline.metrics import f1_per_label
 from model_artifacts.pipeline.platt import apply_platt, platt
+from model_artifacts.pipeline.thresholds import best_thresholds
 from model_artifacts.pipeline.wide import WIDE_NAME
 
 if TYPE_CHECKING:
@@ -37,32 +38,6 @@ def label_matrix(titles: list[Title]) -> npt.NDArray[np.uint8]:
     for row, title in enumerate(titles):
         labels[row, [index[genre] for genre in title.genres]] = 1
     return labels
-
-
-def best_thresholds(
-    probabilities: npt.NDArray[np.floating[Any]], labels: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.float64]:
-    """Per label, the threshold with the highest F1: the middle between the two scores it separates.
-
-    Returns
-    -------
-    ndarray
-        float64 ``[labels]``, within 0.01 to 0.99; 0.5 for a label that no title has.
-    """
-    result = np.full(probabilities.shape[1], 0.5)
-    for column in range(probabilities.shape[1]):
-        true = labels[:, column].astype(bool)
-        if not true.any():
-            continue
-        order = np.argsort(-probabilities[:, column], kind="stable")
-        ranked = probabilities[order, column].astype(np.float64)
-        hits = np.cumsum(true[order])
-        f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + true.sum())
-        f1[:-1][ranked[:-1] == ranked[1:]] = -1  # no threshold separates equal scores
-        best = int(f1.argmax())
-        below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
-        result[column] = np.clip((ranked[best] + below) / 2, 0.01, 0.99)
-    return result
 
 
 def calibrate(
@@ -100,11 +75,12 @@ def calibrate(
     write_draft(out / "draft", recipe=recipe, network=network, tokenizer=tokenizer, wide=table)
     model = GenreModel.load(out / "draft", threads=threads)
     parts = model.parts([Document(title.texts[0]) for title in titles])
-    beside, logits = None, parts.deep
+    beside, weights = None, None
     if table is not None and parts.wide is not None:
-        beside = WideFile(path=table, weights=fit_weights(parts.deep, parts.wide, labels).tolist())
-        logits = parts.deep + np.array(beside.weights, np.float32) * parts.wide
+        weights = fit_weights(parts.deep, parts.wide, labels)
+        beside = WideFile(path=table, weights=weights.tolist())
         logger.info("weights of the linear model: %s", beside.weights)
+    logits = combined(parts, weights)
     slope, intercept = platt(logits, labels)
     probabilities = apply_platt(logits, slope, intercept)
     thresholds = best_thresholds(probabilities, labels)

@@ -11,9 +11,18 @@ from model_artifacts.pipeline.platt import apply_platt, platt
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from genre_model.scorers import Parts
+
 GRID: Final = np.round(np.arange(0, 2.01, 0.05), 2)
 """Weights that are tried."""
 _LEAST: Final = 1e-12
+
+
+def combined(parts: Parts, weights: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float32]:
+    """Add the parts up as `GenreModel.combine` does with the weights of a manifest: float32 ``[titles, 18]``."""
+    if parts.wide is None or weights is None:
+        return parts.deep
+    return parts.deep + weights.astype(np.float32) * parts.wide
 
 
 def fit_weights(

@@ -57,6 +57,11 @@ class Teacher:
             }
         student.load_state_dict(state)
 
+    @property
+    def answers(self) -> bool:
+        """Whether its probabilities count: with a share of 0 it gives its weights to begin with and nothing else."""
+        return self._recipe.soft_share > 0
+
     def logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Answer like `GenreNetwork.forward`, without a gradient."""
         with torch.no_grad():

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from genre_model import GENRES, Document, GenreModel
+from genre_model.scorers import Parts
 from model_artifacts.pipeline.artifact import TOKENIZER_NAME, network_name, served_size, write_draft
-from model_artifacts.pipeline.calibrate import best_thresholds, label_matrix
-from model_artifacts.pipeline.combine import fit_weights
+from model_artifacts.pipeline.calibrate import label_matrix
+from model_artifacts.pipeline.combine import combined, fit_weights
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.files import sha256, write_json
+from model_artifacts.pipeline.held_out import held_out_quality
 from model_artifacts.pipeline.metrics import (
     average_precision,
-    expected_calibration_error,
     f1_per_label,
-    macro_f1,
-    mean_average_precision,
     micro_f1,
+    quality,
 )
 from model_artifacts.pipeline.platt import apply_platt, platt
+from model_artifacts.pipeline.thresholds import best_thresholds
 from model_artifacts.pipeline.wide import FLOAT_LOGITS_NAME
 
 if TYPE_CHECKING:
@@ -37,21 +38,6 @@ logger = logging.getLogger(__name__)
 ENDLESS: Final = 10**9
 WORD_BUCKETS: Final = ((0, 40), (40, 150), (150, 400), (400, ENDLESS))
 """Text lengths in words, half-open: catalogue blurbs, short, medium and long plots."""
-
-
-def quality(
-    probabilities: npt.NDArray[np.floating[Any]],
-    thresholds: npt.NDArray[np.floating[Any]],
-    labels: npt.NDArray[np.uint8],
-) -> dict[str, float]:
-    """Give the headline figures of one set of probabilities ``[titles, 18]``."""
-    selected = probabilities >= thresholds
-    return {
-        "micro_f1": micro_f1(selected, labels),
-        "macro_f1": macro_f1(selected, labels),
-        "mean_average_precision": mean_average_precision(probabilities, labels),
-        "expected_calibration_error": expected_calibration_error(probabilities, labels),
-    }
 
 
 def best_quality(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> dict[str, float]:
@@ -147,11 +133,12 @@ def evaluate(
     compared: dict[str, Any] = {}
     if reference is not None:
         write_draft(out / "fp32", recipe=recipe, network=reference, tokenizer=artifact / TOKENIZER_NAME)
-        logits = GenreModel.load(out / "fp32", threads=threads).logits(documents)
+        in_float = GenreModel.load(out / "fp32", threads=threads).parts(documents)
+        weights = None
         if reference_wide is not None:
-            beside = np.load(reference_wide / FLOAT_LOGITS_NAME)
-            logits = logits + fit_weights(logits, beside, labels).astype(np.float32) * beside
-        compared["fp32"] = best_quality(logits, labels)
+            in_float = Parts(in_float.deep, np.load(reference_wide / FLOAT_LOGITS_NAME))
+            weights = fit_weights(*in_float, labels)
+        compared["fp32"] = best_quality(combined(in_float, weights), labels)
         compared["int8_loss"] = {
             name: compared["fp32"][name] - measured[name] for name in ("micro_f1", "macro_f1")
         }
@@ -176,6 +163,7 @@ def evaluate(
             "network_size": (artifact / network_name(artifact)).stat().st_size,
             "artifact_size": served_size(artifact),
             **measured,
+            "held_out": held_out_quality(parts, labels),
             "with_title": quality(titled, model.thresholds, labels),
             **compared,
             **breakdown(titles, probabilities, model.thresholds, labels),

@@ -67,3 +67,14 @@ def expected_calibration_error(probabilities: Probabilities, labels: Labels, bin
     size = np.bincount(cell, minlength=bins)
     gap = np.abs(np.bincount(cell, p, bins) - np.bincount(cell, y, bins))
     return float(gap[size > 0].sum() / len(p))
+
+
+def quality(probabilities: Probabilities, thresholds: Probabilities, labels: Labels) -> dict[str, float]:
+    """Give the headline figures of one set of probabilities ``[titles, 18]``."""
+    selected = probabilities >= thresholds
+    return {
+        "micro_f1": micro_f1(selected, labels),
+        "macro_f1": macro_f1(selected, labels),
+        "mean_average_precision": mean_average_precision(probabilities, labels),
+        "expected_calibration_error": expected_calibration_error(probabilities, labels),
+    }

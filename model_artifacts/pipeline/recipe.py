@@ -85,7 +85,8 @@ class DistilRecipe(_Section):
     start_layers: tuple[Annotated[int, Field(ge=0, le=5)], ...]
     """The teacher's layers that the student begins with, lowest first, one for each of its own."""
     soft_share: Fraction = 0.7
-    """Weight of the teacher's probabilities in the target; the labels have the rest (Hinton et al. 2015)."""
+    """Weight of the teacher's probabilities in the target; the labels have the rest (Hinton et al. 2015).
+    With 0 the student only begins with the teacher's weights: more passes for a network that has had some."""
 
 
 class ServeRecipe(_Section):

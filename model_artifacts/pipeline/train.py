@@ -118,6 +118,8 @@ class _Run:
         load_base(self.network, _prior(examples))
         if teacher is not None:
             teacher.start(self.network)
+            if not teacher.answers:
+                self._teacher = None
         self._optimizer = _optimizer(self.network, self.recipe)
         self._peak = [group["lr"] for group in self._optimizer.param_groups]
         self.step = 0

@@ -57,6 +57,11 @@ def test_the_target_blends_teacher_and_labels_and_is_the_teachers_where_the_labe
     torch.testing.assert_close(loss, functional.binary_cross_entropy_with_logits(logits, target))
 
 
+def test_a_share_of_nothing_leaves_the_weights_to_begin_with() -> None:
+    assert not Teacher(GenreNetwork(2), a_recipe(soft_share=0)).answers
+    assert Teacher(GenreNetwork(2), a_recipe(soft_share=0.1)).answers
+
+
 def test_weights_that_are_missing_or_do_not_fit_are_named(tmp_path: Path) -> None:
     with pytest.raises(StepError, match=r"weights\.pt are missing: train genre-bert-1\.0\.0 first"):
         Teacher.load(tmp_path / "weights.pt", a_recipe())

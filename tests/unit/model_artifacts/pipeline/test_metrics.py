@@ -4,10 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from model_artifacts.pipeline.calibrate import best_thresholds
 from model_artifacts.pipeline.metrics import (
     average_precision,
     expected_calibration_error,
@@ -62,19 +59,6 @@ def test_calibration_error_by_hand() -> None:
     labels = np.array([[1, 1, 0, 0, 0]], np.uint8).T
 
     assert expected_calibration_error(probabilities, labels) == pytest.approx(0.8 * 0.4 + 0.2 * 0.1)
-
-
-@given(
-    st.lists(st.tuples(st.integers(2, 98).map(lambda n: n / 100), st.integers(0, 1)), min_size=1, max_size=40)
-)
-def test_no_other_threshold_gives_a_better_f1(pairs: list[tuple[float, int]]) -> None:
-    scores = np.array([[p] for p, _ in pairs])
-    labels = np.array([[y] for _, y in pairs], np.uint8)
-
-    found = f1_per_label(scores >= best_thresholds(scores, labels), labels)[0]
-
-    candidates = [*scores[:, 0], 0.99]
-    assert found >= max(f1_per_label(scores >= t, labels)[0] for t in candidates) - 1e-12
 
 
 def test_platt_scaling_finds_the_slope_and_intercept_that_made_the_labels() -> None:
