@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +37,8 @@ def _text(record: dict[str, Any], field: str) -> str:
     if not isinstance(value, str) or not value.strip():
         message = f"field {field!r} is missing, empty or not a string"
         raise ValueError(message)
+    if not value.isascii():
+        value.encode()  # half of a surrogate pair, which JSON can spell, is no text: a ValueError
     return value
 
 
@@ -47,7 +50,7 @@ def _parse(record: Any) -> Title:  # noqa: ANN401 -- whatever the line holds
     if not isinstance(genres, list) or not genres:
         message = "field 'genres' is missing, empty or not a list"
         raise ValueError(message)
-    unknown = [genre for genre in genres if genre not in KNOWN_GENRES]
+    unknown = [genre for genre in genres if not isinstance(genre, str) or genre not in KNOWN_GENRES]
     if unknown:
         message = f"unknown genre {unknown[0]!r}"
         raise ValueError(message)
@@ -78,9 +81,10 @@ def read_titles(path: Path, *, skip_bad_lines: bool = False) -> Iterator[Title]:
     ------
     CorpusError
         If the file cannot be read to its end, or (without ``skip_bad_lines``) at the first line that
-        is not JSON, lacks a field or names an unknown genre.
+        is not JSON, lacks a field, names an unknown genre or has the id of a line before it.
     """
     line_number = 0
+    first_line: dict[str, int] = {}
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
             for line_number, line in enumerate(lines, start=1):
@@ -88,13 +92,16 @@ def read_titles(path: Path, *, skip_bad_lines: bool = False) -> Iterator[Title]:
                     continue
                 try:
                     title = _parse(json.loads(line))
-                except ValueError as error:
+                    if (before := first_line.setdefault(title.id, line_number)) != line_number:
+                        message = f"id {title.id!r} is that of line {before}"
+                        raise ValueError(message)  # noqa: TRY301 -- a flaw of the line like any other
+                except (ValueError, RecursionError) as error:
                     message = f"{path}:{line_number}: {error}"
                     if not skip_bad_lines:
                         raise CorpusError(message) from error
                     logger.warning("skipped %s", message)
                     continue
                 yield title
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         message = f"{path}:{line_number + 1}: cannot read on: {error}"
         raise CorpusError(message) from error

@@ -136,8 +136,9 @@ def evaluate(
         in_float = GenreModel.load(out / "fp32", threads=threads).parts(documents)
         weights = None
         if reference_wide is not None:
-            in_float = Parts(in_float.deep, np.load(reference_wide / FLOAT_LOGITS_NAME))
-            weights = fit_weights(*in_float, labels)
+            beside = np.load(reference_wide / FLOAT_LOGITS_NAME)
+            weights = fit_weights(in_float.deep, beside, labels)
+            in_float = Parts(in_float.deep, beside)
         compared["fp32"] = best_quality(combined(in_float, weights), labels)
         compared["int8_loss"] = {
             name: compared["fp32"][name] - measured[name] for name in ("micro_f1", "macro_f1")

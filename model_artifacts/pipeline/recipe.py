@@ -1,7 +1,8 @@
 """The recipe: every choice that makes one model version, read from a TOML file and checked.
 
-A recipe and a corpus determine a model. The recipe is copied into the artifact's
-manifest as its lineage, so nothing that matters may be passed on the command line.
+A recipe and a corpus determine a model, as long as training is not given another number of passes on its way
+(`train.json` says so) and a teacher, if there is one, is the same. The recipe is copied into the registry as the
+version's lineage, so nothing that matters may be passed on the command line.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from model_artifacts.pipeline.errors import RecipeError
 if TYPE_CHECKING:
     from pathlib import Path
 
+SPECIALS_WITH_TITLE: Final = 3
+"""``[CLS]``, and a ``[SEP]`` after title and text each."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -48,11 +51,16 @@ class PrepareRecipe(_Section):
 class TrainRecipe(_Section):
     """Optimisation: AdamW, linear warm-up and linear decay to zero."""
 
-    seed: int = 17
+    seed: Annotated[int, Field(ge=0)] = 17
     epochs: Annotated[float, Field(gt=0)] = 1.0
     """Passes over all texts; a long text gives one random window per pass."""
     batch_size: Annotated[int, Field(ge=1)] = 32
-    window_tokens: tuple[int, ...] = (64, 96, 96, 128)
+    window_tokens: Annotated[tuple[Annotated[int, Field(ge=16, le=512)], ...], Field(min_length=1)] = (
+        64,
+        96,
+        96,
+        128,
+    )
     """Lengths, special tokens included, one of which is drawn for each view of a long text."""
     title_share: Fraction = 0.3
     """Share of views that carry the title in front."""
@@ -122,7 +130,7 @@ class WideRecipe(_Section):
 class TreesRecipe(_Section):
     """Gradient boosting: one tree per label and round, on hashed word pieces."""
 
-    seed: int = 17
+    seed: Annotated[int, Field(ge=0)] = 17
     bins: Annotated[int, Field(ge=16, le=2**20)] = 16_384
     """Columns of a hashed bag, a power of two."""
     rounds: Annotated[int, Field(ge=1)] = 200
@@ -160,6 +168,14 @@ class BertRecipe(_Described):
     quantize: QuantizeRecipe = QuantizeRecipe()
     wide: WideRecipe | None = None
     """None for a network that stands alone."""
+
+    @model_validator(mode="after")
+    def _title_leaves_room(self) -> Self:
+        # The manifest demands it too, but is written only after the whole training.
+        if self.prepare.max_title_tokens + SPECIALS_WITH_TITLE > self.serve.window_tokens // 2:
+            message = "prepare.max_title_tokens takes more than half of serve.window_tokens"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _starts_fit(self) -> Self:

@@ -131,7 +131,8 @@ def _quality_table(metrics: dict[str, Any]) -> str:
         if "fp32" in metrics
         else [("shipped", metrics)]
     )
-    columns.insert(1, ("held out", metrics["held_out"]))
+    if "held_out" in metrics:  # evaluations of before lack it
+        columns.insert(1, ("held out", metrics["held_out"]))
     names = {"deep": "its network alone", "wide": "its linear model alone"}
     columns += [(names[part], metrics["parts"][part]) for part in metrics.get("parts", {})]
     lines = [

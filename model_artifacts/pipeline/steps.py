@@ -256,7 +256,9 @@ def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
             logger.info("%s: up to date", name)
             continue
         logger.info("%s: starts", name)
-        (run.folder(name) / STAMP).unlink(missing_ok=True)
+        # What later steps made of this one's old output is out of date from here on, whatever their stamps say.
+        for due in order[position:]:
+            (run.folder(due) / STAMP).unlink(missing_ok=True)
         steps[name]()
         write_json(run.folder(name) / STAMP, {"made_from": stamps[name]})
         ran.append(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ import torch
 from functions.classification.files import Row
 from functions.classification.files.results import ResultFormat
 from genre_model import GENRES, Document, GenreModel
+from model_artifacts.pipeline import steps
 from model_artifacts.pipeline import train as training
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.errors import CorpusError, StepError
@@ -28,9 +30,10 @@ from model_artifacts.pipeline.score import score_results
 from model_artifacts.pipeline.steps import Run, run_steps, steps_of
 from model_artifacts.registry import Registry
 from tests.support.corpus import write_corpus
+from tests.support.readme import commands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "cdk.cli", "pipeline"]
@@ -183,6 +186,47 @@ def test_result_lines_score_exactly_as_the_evaluation_says(
 
     metrics = json.loads((finished.folder("evaluate") / "metrics.json").read_text())
     assert (found["micro_f1"], found["macro_f1"]) == (metrics["micro_f1"], metrics["macro_f1"])
+
+
+@pytest.mark.slow
+def test_the_check_from_outside_that_the_readme_gives_works(corpus: Path, tmp_path: Path) -> None:
+    (check,) = [c for c in commands(ROOT / "README.md") if "pipeline score" in c.text]
+    packed = gzip.compress((corpus / "validation.jsonl").read_bytes())
+    (tmp_path / "validation.jsonl.gz").write_bytes(packed)
+
+    done = subprocess.run(
+        ["bash", "-ceuo", "pipefail", check.text],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["titles"] == 60
+    assert 0 < found["micro_f1"] < 1
+
+
+def test_a_step_that_runs_again_makes_all_later_ones_due(
+    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = replace(finished, out=tmp_path / "genre-bert-9.9.9")
+    names = list(steps_of(run))
+
+    def without_work(run: Run) -> dict[str, Callable[[], None]]:
+        return dict.fromkeys(names, lambda: None)
+
+    monkeypatch.setattr(steps, "steps_of", without_work)
+    assert run_steps(run, names) == names
+    assert run_steps(run, names) == ["register"]
+
+    assert run_steps(run, ["train"], force=True) == ["train"]
+
+    with pytest.raises(StepError, match="step calibrate needs step wide, which has not run"):
+        run_steps(run, ["calibrate"])
+    assert run_steps(run, names) == names[names.index("train") + 1 :]
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,10 @@ def test_texts_hold_the_synopsis_first(tmp_path: Path) -> None:
         ({k: v for k, v in GOOD.items() if k != "title"}, "'title' is missing"),
         ({**GOOD, "alt_synopses": [{}]}, "'synopsis' is missing"),
         ({**GOOD, "alt_synopses": 3}, "'alt_synopses' is not a list"),
+        ({**GOOD, "genres": [{"id": 18, "name": "Drama"}]}, "unknown genre {'id': 18"),
+        ("[" * 100_000, "recursion"),
+        ({**GOOD, "id": "c", "synopsis": "Half \ud800 of a pair."}, "surrogates not allowed"),
+        (GOOD, "id 'a' is that of line 1"),
     ],
 )
 def test_a_flawed_line_is_named_by_file_and_line_and_can_be_skipped(
@@ -76,6 +80,17 @@ def test_a_file_cut_in_half_always_stops(tmp_path: Path, *, skip: bool) -> None:
 
     with pytest.raises(CorpusError, match=r"c\.jsonl\.gz:\d+: cannot read on"):
         list(read_titles(tmp_path / "c.jsonl.gz", skip_bad_lines=skip))
+
+
+def test_a_packed_file_with_a_wrong_byte_always_stops(tmp_path: Path) -> None:
+    whole = gzip.compress((json.dumps(GOOD) + "\n").encode())
+    for place in range(10, len(whole)):
+        (tmp_path / "c.jsonl.gz").write_bytes(
+            whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :]
+        )
+
+        with pytest.raises(CorpusError, match=r"c\.jsonl\.gz:\d+: "):
+            list(read_titles(tmp_path / "c.jsonl.gz"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""Recipes that cannot work are refused before anything is computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from model_artifacts.pipeline.errors import RecipeError
+from model_artifacts.pipeline.recipe import load_recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = 'model = "genre-bert"\nversion = "9.9.9"\ndescription = "For a test"\n'
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(HEAD + text, encoding="utf-8")
+    return path
+
+
+def test_the_defaults_make_a_recipe(tmp_path: Path) -> None:
+    assert load_recipe(written(tmp_path, "")).version == "9.9.9"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[train]\nwindow_tokens = []", r"train\.window_tokens: .*at least 1 item"),
+        ("[train]\nwindow_tokens = [2000]", r"train\.window_tokens\.0: .*less than or equal to 512"),
+        ("[train]\nwindow_tokens = [64, -5]", r"train\.window_tokens\.1: .*greater than or equal to 16"),
+        ("[train]\nseed = -1", r"train\.seed: .*greater than or equal to 0"),
+        ("[train]\nepoch = 2", r"train\.epoch: .*not permitted"),
+        ("[serve]\nwindow_tokens = 32", r"prepare\.max_title_tokens takes more than half"),
+        (
+            '[distil]\nteacher = "genre-bert-0.1.0"\nstart_layers = [0, 1]',
+            r"distil\.start_layers must name 6",
+        ),
+        ("[train", r"not valid TOML"),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_refused_with_the_field(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    with pytest.raises(RecipeError, match=sentence):
+        load_recipe(written(tmp_path, text))
+
+
+def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"none\.toml: No such file"):
+        load_recipe(tmp_path / "none.toml")
