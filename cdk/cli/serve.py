@@ -8,14 +8,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from cdk.cli.lines import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from cdk.local.companions import Companion, EventSource
     from cdk.local.service import LocalService, ServeOptions
@@ -78,7 +78,7 @@ async def run(
     Raises
     ------
     LocalServiceError, RegistryError
-        If the service cannot start.
+        If the service cannot start, or not go on.
     """
     from cdk.local.service import GRACE_S, LocalService  # noqa: PLC0415 -- as in `serve`
 
@@ -98,22 +98,30 @@ async def run(
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, on_signal)
-    starting = asyncio.create_task(service.start())
-    stopping = asyncio.create_task(asked_to_stop.wait())
     try:
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
+        if await _done_before(asked_to_stop, service.start()):
             announce(service, spec)
-            await stopping
+            await _done_before(asked_to_stop, service.watch())
         typer.echo(
             f"Stopping: what is under way has {GRACE_S:g} s to end; Ctrl-C again ends it at once.", err=True
         )
     finally:
-        for task in (starting, stopping):
-            task.cancel()
-        await asyncio.gather(starting, stopping, return_exceptions=True)
         await service.stop()
+
+
+async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do some work until a stop is asked for; tell whether it was done by then."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            return False
+        working.result()
+        return True
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 def companions(spec: Service, options: ServeOptions) -> tuple[Companion, ...]:
@@ -121,9 +129,10 @@ def companions(spec: Service, options: ServeOptions) -> tuple[Companion, ...]:
     if not spec.resources:
         return ()
     from cdk.local.aws import AwsCompanion  # noqa: PLC0415 -- brings the emulator and boto3
+    from cdk.local.data import DataFolder  # noqa: PLC0415
     from cdk.local.samples import SampleItems  # noqa: PLC0415 -- after AWS
 
-    aws = AwsCompanion(spec, options.data / "aws")
+    aws = AwsCompanion(spec, DataFolder(options.data).emulator, fresh=options.fresh)
     return (aws, SampleItems(aws))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from cdk.service import Function, Service
 
+_LOG: Final = logging.getLogger(__name__)
+WATCH_S: Final = 1.0
+"""How often it is looked whether the emulator is still there."""
 PLACE: Final = "place.json"
 """In the emulator's folder while it runs, for other commands: where it answers and what the resources are called."""
 
@@ -31,6 +35,8 @@ class AwsCompanion:
         Whose tables, queues, buckets, secrets and state machines are made.
     folder : Path
         Where the emulator keeps its state.
+    fresh : bool
+        Forget the state of earlier runs.
     settings : mapping of str to str
         Variables of the emulator, as `Emulator` takes them.
     """
@@ -38,11 +44,16 @@ class AwsCompanion:
     name = "the AWS emulator"
 
     def __init__(
-        self, service: Service, folder: Path, *, settings: Mapping[str, str] = MappingProxyType({})
+        self,
+        service: Service,
+        folder: Path,
+        *,
+        fresh: bool = False,
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._service = service
         self._place = folder / PLACE
-        self._emulator = Emulator(folder, settings=settings)
+        self._emulator = Emulator(folder, fresh=fresh, settings=settings)
         self._names: dict[str, str] = {}
         self._starting: asyncio.Future[None] | None = None
 
@@ -65,6 +76,14 @@ class AwsCompanion:
     def environment(self, function: Function) -> Mapping[str, str]:
         """Give the endpoint, and the names of what the function may use."""
         return {"AWS_ENDPOINT_URL": self.endpoint_url, **variables(function, self._names)}
+
+    async def watch(self) -> None:
+        """Raise an `EmulatorError` when the emulator ends unasked: without it every route with data would fail."""
+        while True:
+            if error := self._emulator.failure():
+                _LOG.error("%s", error)
+                raise error
+            await asyncio.sleep(WATCH_S)
 
     async def stop(self) -> None:
         """Let the emulator save its state and end."""

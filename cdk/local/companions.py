@@ -35,6 +35,12 @@ class Companion(Protocol):
     def environment(self, function: Function) -> Mapping[str, str]:
         """Give the variables that a function gets from it, such as ``AWS_ENDPOINT_URL`` or a table's name."""
 
+    async def watch(self) -> None:
+        """Wait until it ends unasked, and raise a `ServeError` that says so; return if nothing can end.
+
+        Called after `start`, and cancelled before `stop`.
+        """
+
     async def stop(self) -> None:
         """End, leaving no process behind."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _LOCK: Final = ".trending-now"
 _RUNNING: Final = "service.json"
 _ROLLOUTS: Final = "rollouts"
+_EMULATOR: Final = "aws"
 
 
 class DataFolder:
@@ -38,12 +39,17 @@ class DataFolder:
         """The folder for logs that are too long to print."""
         return self.path / "logs"
 
+    @property
+    def emulator(self) -> Path:
+        """The AWS emulator's folder, which only the emulator clears: an earlier one may still save its state there."""
+        return self.path / _EMULATOR
+
     def rollout_state(self, function: str) -> Path:
         """Give the file for the state of a function's rollouts."""
         return self.path / _ROLLOUTS / f"{function}.json"
 
     def open(self, *, fresh: bool) -> None:
-        """Lock the folder; with ``fresh`` delete what an earlier run left in it.
+        """Lock the folder; with ``fresh`` delete what an earlier run left in it, but not the emulator's folder.
 
         Raises
         ------
@@ -104,7 +110,7 @@ class DataFolder:
 
     def _clear(self) -> None:
         for entry in self.path.iterdir():
-            if entry.name == _LOCK:
+            if entry.name in {_LOCK, _EMULATOR}:
                 continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)

@@ -3,15 +3,15 @@
 It owns the process: start, readiness, stop. What is made in it belongs to `cdk.local.resources`. Must not know: functions.
 
 ministack (https://pypi.org/project/ministack/) writes its state when it ends in an orderly way, and this module sees to
-it that it does: on `Emulator.stop`, and when the service itself is killed (`cdk.local.emulator_child`). Only killing the
-emulator outright loses what was written since it started.
+it that it does: on `Emulator.stop`, and when the service itself is killed (`cdk.local.emulator_child`). The next one
+waits until that is done (`cdk.local.emulator_folder`). Only killing the emulator outright loses what was written since it
+started.
 """
 
 from __future__ import annotations
 
 import http.client
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 import psutil
 
+from cdk.local.emulator_child import FOLDER, FRESH
+from cdk.local.emulator_folder import LOG, STOP_S
 from cdk.local.emulator_states import LAMBDA_URL
 from cdk.local.errors import ServeError
 from cdk.local.invocation import ACCOUNT, REGION
@@ -33,10 +35,9 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 PORT_TRIES: Final = 5
 """Ports tried where none is asked for: one that is free now may be taken when the emulator has started."""
-READY_S: Final = 120.0
-"""Seconds until the emulator must answer; its first start compiles its modules."""
-STOP_S: Final = 60.0
-"""Seconds it has to save its state."""
+READY_S: Final = STOP_S + 120.0
+"""Seconds until the emulator must answer: one that a killed service left behind may have to save its state before, and
+the first start compiles its modules."""
 _POLL_S: Final = 0.05
 _PROBE_S: Final = 2.0
 _TAIL_BYTES: Final = 2_000
@@ -110,7 +111,7 @@ class Emulator:
     @property
     def log(self) -> Path:
         """What the emulator printed since its last start."""
-        return self._folder / "emulator.log"
+        return self._folder / LOG
 
     def start(self, *, lambda_url: str | None = None) -> None:
         """Start it and wait until it answers.
@@ -123,13 +124,12 @@ class Emulator:
         Raises
         ------
         EmulatorError
-            If the folder cannot be written, the port is taken, or it does not answer in time.
+            If the folder cannot be used or another emulator stays in it, the port is taken, or it does not answer in
+            time.
         """
         self._lambda_url = lambda_url
         wanted, tries = self._port, 1 if self._port else PORT_TRIES
         try:
-            if self._fresh:
-                shutil.rmtree(self._folder, ignore_errors=False) if self._folder.exists() else None
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._unusable(error) from error
@@ -147,6 +147,8 @@ class Emulator:
     def _start(self) -> None:
         """Start it on the port chosen."""
         try:
+            # An emulator that still ends there goes on to write into a file of its own.
+            self.log.unlink(missing_ok=True)
             with self.log.open("wb") as log:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "cdk.local.emulator_child"],
@@ -181,6 +183,16 @@ class Emulator:
             process.kill()
             process.wait()
 
+    def failure(self) -> EmulatorError | None:
+        """Say why it is gone although nobody stopped it; None while it runs, and where it is not started."""
+        process = self._process
+        if process is None or process.poll() is None:
+            return None
+        return EmulatorError(
+            f"the AWS emulator ended unasked with status {process.returncode}; the last line in {self.log}: "
+            f"{self._last_words()}"
+        )
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -193,6 +205,7 @@ class Emulator:
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         return kept | {
+            FOLDER: str(self._folder),
             "BIND_HOST": self._host,
             "GATEWAY_PORT": str(self._port),
             "MINISTACK_REGION": REGION,
@@ -206,6 +219,7 @@ class Emulator:
             "LOG_LEVEL": "WARNING",
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "PYTHONUNBUFFERED": "1",
+            **({FRESH: "1"} if self._fresh else {}),
             **({LAMBDA_URL: self._lambda_url} if self._lambda_url else {}),
             **self._settings,
         }

@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 
 from __future__ import annotations
 
-import base64
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -57,8 +56,9 @@ def proxy_event(
     """Build the event that a proxy integration sends to its function.
 
     As API Gateway does: path and query are decoded; what is absent is null, not empty; the single-value maps hold the
-    last value; ``X-Forwarded-*`` and the trace header are added. A body that is not UTF-8 arrives in base64 (on AWS
-    that takes ``binaryMediaTypes``, which the stack sets).
+    last value; ``X-Forwarded-*`` and the trace header are added. A body is text: the stack names no binary media types,
+    so what is not UTF-8 in it is replaced by U+FFFD.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings.html
 
     Parameters
     ----------
@@ -79,7 +79,6 @@ def proxy_event(
         ("X-Forwarded-Proto", "http"),
     ]
     query = parse_qsl(request.query, keep_blank_values=True, errors="replace")
-    body, is_base64 = _body(request.body)
     values = {name.lower(): value for name, value in request.headers}
     return {
         "resource": resource,
@@ -123,8 +122,8 @@ def proxy_event(
             "resourcePath": resource,
             "stage": stage,
         },
-        "body": body,
-        "isBase64Encoded": is_base64,
+        "body": request.body.decode(errors="replace") or None,
+        "isBase64Encoded": False,
     }
 
 
@@ -133,12 +132,3 @@ def _multi(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     for name, value in pairs:
         values.setdefault(name, []).append(value)
     return values
-
-
-def _body(body: bytes) -> tuple[str | None, bool]:
-    if not body:
-        return None, False
-    try:
-        return body.decode(), False
-    except UnicodeDecodeError:
-        return base64.b64encode(body).decode(), True

@@ -119,7 +119,12 @@ class LocalFunction:
         ------
         InitError
             If an environment does not come up; the version is not published then.
+        ServeError
+            If a version of this number is there: its environments would be nobody's.
         """
+        if version.number in self._pools:
+            message = f"version {version.number} of {self.name} is published already"
+            raise ServeError(message)
         pool = self._make_pool(version)
         await pool.start()
         if warm:

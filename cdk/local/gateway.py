@@ -19,19 +19,20 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from aiohttp import web
-from aiohttp.web_exceptions import HTTPException
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from cdk.local.errors import PayloadTooLargeError, ThrottledError
 from cdk.local.events import HttpRequest, proxy_event
 from cdk.local.http_server import HttpServer, read_body
 from cdk.local.invocation import error_message
-from cdk.local.problems import REQUEST_ID_HEADERS, Forbidden, HeadersTooLarge, problem_response
+from cdk.local.problems import REQUEST_ID_HEADERS, HeadersTooLarge, problem_response
 from cdk.local.proxy_response import MalformedResponseError, parse_proxy_response
 from cdk.local.routing import Router, Target
 from cdk.local.tracing import trace_header
 from cdk.service import GATEWAY_PAYLOAD_BYTES, GATEWAY_TIMEOUT_S
 from trending_core.errors import (
+    Forbidden,
     InternalError,
     MalformedRequest,
     PayloadTooLarge,
@@ -53,6 +54,8 @@ _CORS_HEADERS: Final = "Content-Type,X-Api-Key,Prefer,Idempotency-Key"
 _CORS_MAX_AGE_S: Final = 600
 _HEADERS_TOO_LARGE: Final = 431
 _DEFAULT_CONTENT_TYPE: Final = "application/json"
+_BROKEN_BODY: Final = (HttpProcessingError, web.RequestPayloadError, web.PayloadAccessError, ValueError)
+"""What aiohttp raises for a body whose chunks or length are not as announced."""
 
 
 @dataclass(slots=True)
@@ -101,12 +104,9 @@ class Gateway:
             response = await self._answer(exchange)
         except TrendingError as error:
             response = problem_response(error, instance=exchange.path, request_id=exchange.id)
-        except (HTTPException, web.PayloadAccessError, ValueError) as error:
-            # A body whose chunks or length are not as announced.
-            _LOG.info("request %s is malformed: %s", exchange.id, error)
-            malformed = MalformedRequest("The request's body is not sent as its headers say.")
-            response = problem_response(malformed, instance=exchange.path, request_id=exchange.id)
-            response.force_close()
+            if isinstance(error, MalformedRequest):
+                # Nobody knows where the next request would begin.
+                response.force_close()
         self._add_cors(request, response)
         return response
 
@@ -116,16 +116,23 @@ class Gateway:
             return self._preflight(exchange)
         target = self._router.resolve(request.method, exchange.path)
         self._check_key(request, target)
-        try:
-            body = await read_body(request, GATEWAY_PAYLOAD_BYTES)
-        except PayloadTooLargeError:
-            limit_mb = GATEWAY_PAYLOAD_BYTES // 2**20
-            message = f"The body exceeds {limit_mb} MB, the most that the gateway takes."
-            raise PayloadTooLarge(message) from None
+        body = await self._read(exchange)
         trace = trace_header(request.headers.get("X-Amzn-Trace-Id"))
         event = self._event(exchange, target, body, trace)
         result = await self._invoke(exchange, target, json.dumps(event).encode(), trace)
         return self._respond(exchange, target, result, trace)
+
+    async def _read(self, exchange: _Exchange) -> bytes:
+        try:
+            return await read_body(exchange.request, GATEWAY_PAYLOAD_BYTES)
+        except PayloadTooLargeError:
+            limit_mb = GATEWAY_PAYLOAD_BYTES // 2**20
+            message = f"The body exceeds {limit_mb} MB, the most that the gateway takes."
+            raise PayloadTooLarge(message) from None
+        except _BROKEN_BODY as error:
+            _LOG.info("request %s is malformed: %s", exchange.id, error)
+            message = "The request's body is not sent as its headers say."
+            raise MalformedRequest(message) from None
 
     def _event(self, exchange: _Exchange, target: Target, body: bytes, trace: str) -> dict[str, object]:
         request = exchange.request

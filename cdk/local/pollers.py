@@ -16,8 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from cdk.local.errors import LocalServiceError
+from cdk.local.errors import LocalServiceError, ThrottledError
 from cdk.local.invocation import ACCOUNT, REGION
+from cdk.local.pool import QUEUE_WAIT_S
 from cdk.service import QueueEvent
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from cdk.local.aws import AwsCompanion
     from cdk.local.function import Functions, LocalFunction
+    from cdk.local.invocation import InvocationResult
     from cdk.service import Service
 
 T = TypeVar("T")
@@ -40,7 +42,7 @@ PAUSE_S: Final = 1.0
 """Seconds until a queue that failed to answer is asked again; doubles up to `MAX_PAUSE_S`."""
 MAX_PAUSE_S: Final = 30.0
 THROTTLED_S: Final = 5
-"""Seconds until a message returns that no environment was free for."""
+"""Seconds until a batch is tried again that no environment was free for."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -57,6 +59,10 @@ class QueuePoller:
         Queue, batch size and concurrency.
     connect : callable
         Gives the SQS client and the queue's URL; called at `start`, when the queue exists.
+    retry_s : float
+        Seconds after the receipt of a batch within which it may be given to the function: later the queue would hand it
+        out again before the function is done. Until then a throttled batch is tried again, as Lambda does it, so that
+        its messages are not counted as delivered in vain.
     wait_s : int
         Seconds of a long poll.
     """
@@ -67,12 +73,14 @@ class QueuePoller:
         event: QueueEvent,
         connect: Callable[[], tuple[SQSClient, str]],
         *,
+        retry_s: float,
         wait_s: int = WAIT_S,
     ) -> None:
         self.name = f"the poller of queue {event.queue}"
         self._function = function
         self._event = event
         self._connect = connect
+        self._retry_s = retry_s
         self._wait_s = wait_s
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -160,7 +168,7 @@ class QueuePoller:
         """Invoke the function with a batch and delete the messages that it is done with."""
         payload = json.dumps(sqs_event(self._event.queue, messages)).encode()
         try:
-            result = await function.invoke(payload)
+            result = await self._invoke(function, payload)
         except asyncio.CancelledError:
             _LOG.warning(
                 "%s: a batch of %d that is not done goes back to the queue", self.name, len(messages)
@@ -168,8 +176,9 @@ class QueuePoller:
             await self._in_thread(_release, client, url, messages, 0)
             raise
         except LocalServiceError as error:
-            _LOG.warning("%s: %s; its messages return in %d s", self.name, error, THROTTLED_S)
-            await self._in_thread(_release, client, url, messages, THROTTLED_S)
+            _LOG.warning("%s: %s; its messages return to the queue", self.name, error)
+            seconds = 0 if self._stopping.is_set() else THROTTLED_S
+            await self._in_thread(_release, client, url, messages, seconds)
             return
         if result.error_type is not None:
             _LOG.warning("%s: %s failed with %s", self.name, self._function, result.error_type)
@@ -182,6 +191,21 @@ class QueuePoller:
         if done:
             await self._in_thread(_delete, client, url, done)
 
+    async def _invoke(self, function: LocalFunction, payload: bytes) -> InvocationResult:
+        """Invoke the function; where no environment is free, again until there is no time left or the poller stops."""
+        clock = asyncio.get_running_loop().time
+        latest = clock() + self._retry_s
+        while True:
+            try:
+                return await function.invoke(payload)
+            except ThrottledError as error:
+                late = clock() + THROTTLED_S > latest
+                if not late:
+                    _LOG.warning("%s: %s; trying again in %d s", self.name, error, THROTTLED_S)
+                    await self._pause(THROTTLED_S)
+                if late or self._stopping.is_set():
+                    raise
+
 
 def queue_pollers(service: Service, aws: AwsCompanion) -> tuple[QueuePoller, ...]:
     """Make a poller for every queue event of the spec."""
@@ -189,8 +213,14 @@ def queue_pollers(service: Service, aws: AwsCompanion) -> tuple[QueuePoller, ...
     def connect(queue: str) -> tuple[SQSClient, str]:
         return aws.session().client("sqs", endpoint_url=aws.endpoint_url), aws.names[queue]
 
+    visibility_s = {queue.name: queue.visibility_s for queue in service.queues}
     return tuple(
-        QueuePoller(function.name, event, lambda queue=event.queue: connect(queue))  # type: ignore[misc]  # bound early
+        QueuePoller(
+            function.name,
+            event,
+            lambda queue=event.queue: connect(queue),  # type: ignore[misc]  # bound early
+            retry_s=visibility_s[event.queue] - function.timeout_s - QUEUE_WAIT_S,
+        )
         for function in service.functions
         for event in function.events
         if isinstance(event, QueueEvent)

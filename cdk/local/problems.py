@@ -20,14 +20,6 @@ PROBLEM_JSON: Final = "application/problem+json"
 REQUEST_ID_HEADERS: Final = ("x-amzn-RequestId", "X-Request-Id")
 
 
-class Forbidden(RequestError):  # noqa: N818 -- HTTP's own term
-    """The route asks for an API key, and the request has none or a wrong one."""
-
-    status = 403
-    title = "Forbidden"
-    slug = "forbidden"
-
-
 class HeadersTooLarge(RequestError):  # noqa: N818 -- HTTP's own term
     """The request line or a header is longer than the gateway reads."""
 

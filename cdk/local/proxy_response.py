@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 _CONNECTION: Final = frozenset(
     {"connection", "content-length", "keep-alive", "transfer-encoding", "upgrade", "te"}
 )
 """Headers about the connection, which is the gateway's own."""
-_STATUS: Final = range(200, 600)
+_STATUS: Final = re.compile(r"[2-5][0-9]{2}")
 
 
 class MalformedResponseError(Exception):
@@ -47,7 +47,7 @@ def parse_proxy_response(payload: bytes) -> ProxyResponse:
     """
     try:
         answer = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = "it is not JSON"
         raise MalformedResponseError(message) from error
     if not isinstance(answer, dict):
@@ -58,12 +58,10 @@ def parse_proxy_response(payload: bytes) -> ProxyResponse:
 
 def _status(answer: Mapping[str, Any]) -> int:
     status = answer.get("statusCode")
-    if isinstance(status, str) and status.isdecimal():
-        status = int(status)
-    if not isinstance(status, int) or isinstance(status, bool) or status not in _STATUS:
-        message = f"its statusCode is {status!r}, not a number from 200 to 599"
+    if not isinstance(status, int | str) or not _STATUS.fullmatch(str(status)):
+        message = f"its statusCode is {status!r:.80}, not a number from 200 to 599"
         raise MalformedResponseError(message)
-    return status
+    return int(status)
 
 
 def _headers(answer: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -83,6 +83,6 @@ class GoldenRequests:
             raise InvocationError(message)
         response = json.loads(result.payload)
         if not isinstance(response, dict):
-            message = f"the function answered {type(response).__name__}, not a proxy response"
+            message = f"the function answered {type(response).__name__}, not an object"
             raise InvocationError(message)
         return response

@@ -258,7 +258,11 @@ class Rollouts:
             taken_back = replace(
                 record, phase=Phase.ROLLED_BACK, reason="asked for by hand after its promotion"
             )
-            self._keep(entry, replace(entry.state, live=previous, previous=None, rollout=taken_back))
+            try:
+                self._keep(entry, replace(entry.state, live=previous, previous=None, rollout=taken_back))
+            except BaseException:
+                await entry.local.retire(previous.number, drain_s=0)
+                raise
             entry.local.point(Alias(previous.number))
             await entry.local.retire(live.number)
         finally:

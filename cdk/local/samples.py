@@ -41,6 +41,9 @@ class SampleItems:
         """Give nothing: the samples are in the store."""
         return {}
 
+    async def watch(self) -> None:
+        """Return: nothing runs that could end."""
+
     async def stop(self) -> None:
         """Nothing runs."""
 

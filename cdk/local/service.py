@@ -55,8 +55,15 @@ class ServeOptions:
         Delete what an earlier run kept.
     invoke_port : int
         Port of the Lambda API; 0 for a free one.
+    api_keys : tuple of str
+        Keys that open the routes that are not public; none leaves all routes open.
     golden : Path or None
         Folder with the golden requests of rollouts; None for those of the checkout.
+
+    Raises
+    ------
+    ServeError
+        If an API key is empty or blank: whoever sends none would open every route.
     """
 
     root: Path
@@ -67,6 +74,11 @@ class ServeOptions:
     fresh: bool = False
     api_keys: tuple[str, ...] = ()
     golden: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not all(key.strip() for key in self.api_keys):
+            message = "an API key is empty or blank; give a key with characters in it, or none to leave all routes open"
+            raise ServeError(message)
 
 
 class LocalService:
@@ -137,6 +149,8 @@ class LocalService:
             self._ended.push_async_callback(companion.stop)
             await companion.start(self.invoke_api.server.url)
         self._ended.push_async_callback(self._stop_functions)
+        # Only when nobody waits for the new version of a rollout any more.
+        self._ended.push_async_callback(self.rollouts.stop)
         for function in self._service.functions:
             await self._start_function(function)
         self._ended.push_async_callback(self._queue.stop)
@@ -147,7 +161,6 @@ class LocalService:
         for source in self._sources:
             self._started.append(source)
             await source.start(self.functions)
-        self._ended.push_async_callback(self.rollouts.stop)
         await self.control_api.server.start()
         self._ended.push_async_callback(self._stop_server, self.control_api.server)
         self._data.announce(
@@ -159,6 +172,21 @@ class LocalService:
                 "control_token": self.control_api.token,
             }
         )
+
+    async def watch(self) -> None:
+        """Wait, until cancelled, for what must not happen: that a companion ends unasked.
+
+        Raises
+        ------
+        ServeError
+            If one has: the service cannot go on without it.
+        """
+        watching = [asyncio.create_task(companion.watch()) for companion in self._companions]
+        try:
+            await asyncio.gather(*watching, asyncio.Event().wait())
+        finally:
+            for task in watching:
+                task.cancel()
 
     async def stop(self) -> None:
         """End everything that was started, in the opposite order, also if one part fails to end.

@@ -25,6 +25,7 @@ HANDED_ON: Final = {
 }
 """Variables of the service's own environment that these functions, and no others, receive."""
 _LEAST_CONCURRENCY: Final = 2
+"""Environments that a function may have on the smallest machine, unless its spec reserves fewer."""
 
 
 def make_version(
@@ -44,8 +45,8 @@ def make_version(
     variables : mapping of str to str
         Variables beyond the function's own: those of every function, models, endpoints, names of resources.
     """
-    processors = os.cpu_count() or 1
-    asked = function.reserved_concurrency or processors
+    room = max(_LEAST_CONCURRENCY, os.cpu_count() or 1)
+    asked = function.reserved_concurrency or room
     return Version(
         function=function.name,
         number=number,
@@ -56,7 +57,7 @@ def make_version(
         timeout_s=function.timeout_s,
         environment={**function.environment, **variables},
         provisioned=function.warmup.provisioned,
-        concurrency=max(function.warmup.provisioned, min(asked, max(_LEAST_CONCURRENCY, processors))),
+        concurrency=max(function.warmup.provisioned, min(asked, room)),
         description=description,
     )
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psutil
@@ -14,12 +17,14 @@ import pytest
 
 from cdk.local import emulator as emulator_module
 from cdk.local.emulator import HOST, Emulator, EmulatorError
+from cdk.local.emulator_child import WAITS
 from cdk.local.resources import make_table
 from cdk.service import SpecError
 from tests.support.local import alive, eventually
 from tests.support.stores import ITEMS, NOW, draft, dynamo_store, enrichment, event, session
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -110,12 +115,14 @@ def test_stopping_leaves_no_process(tmp_path: Path) -> None:
     emulator.stop()
 
 
-def test_it_saves_and_ends_when_its_starter_is_killed(tmp_path: Path, aws_environment: None) -> None:
+@contextmanager
+def started_elsewhere(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Start an emulator in another process and make a table in it; give that process, and the emulator's id."""
     script = f"""
 import sys, time
 from pathlib import Path
 from cdk.local.emulator import Emulator
-emulator = Emulator(Path({str(tmp_path)!r}))
+emulator = Emulator(Path({str(folder)!r}))
 emulator.start()
 print(emulator.pid, emulator.endpoint_url, flush=True)
 time.sleep(600)
@@ -123,18 +130,62 @@ time.sleep(600)
     starter = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ}
     )
-    assert starter.stdout is not None
-    pid, url = starter.stdout.readline().split()
-    client = session().client("dynamodb", endpoint_url=url)
-    make_table(client, ITEMS)
-    client.close()
-    starter.kill()
-    starter.wait()
-    starter.stdout.close()
-    # It is nobody's child any more, and where nobody collects it, it stays as a zombie.
-    assert eventually(lambda: not alive(int(pid)))
+    with starter:
+        try:
+            assert starter.stdout is not None
+            pid, url = starter.stdout.readline().split()
+            client = session().client("dynamodb", endpoint_url=url)
+            make_table(client, ITEMS)
+            client.close()
+            yield starter, int(pid)
+        finally:
+            starter.kill()
+
+
+def test_it_saves_and_ends_when_its_starter_is_killed(tmp_path: Path, aws_environment: None) -> None:
+    with started_elsewhere(tmp_path) as (starter, pid):
+        starter.kill()
+        # It is nobody's child any more, and where nobody collects it, it stays as a zombie.
+        assert eventually(lambda: not alive(pid))
     with Emulator(tmp_path) as again:
         assert tables(again) == [ITEMS.name]
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_the_next_one_waits_until_one_that_was_left_behind_has_saved_its_state(
+    tmp_path: Path, aws_environment: None, fresh: bool
+) -> None:
+    marker, again = tmp_path / "marker", Emulator(tmp_path, fresh=fresh)
+    with started_elsewhere(tmp_path) as (starter, pid), ThreadPoolExecutor(1) as executor:
+        marker.touch()
+        # As long as it is stopped it can neither save nor end.
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            starter.kill()
+            starter.wait()
+            starting = executor.submit(again.start)
+            assert eventually(lambda: WAITS in again.log.read_text() or starting.done())
+            assert not starting.done()
+            assert marker.exists()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        try:
+            starting.result()
+            assert not alive(pid)
+            assert tables(again) == ([] if fresh else [ITEMS.name])
+            assert marker.exists() is not fresh
+        finally:
+            again.stop()
+
+
+def test_an_end_that_nobody_asked_for_is_said(tmp_path: Path) -> None:
+    with Emulator(tmp_path) as emulator:
+        assert emulator.failure() is None
+        assert emulator.pid is not None
+        os.kill(emulator.pid, signal.SIGKILL)
+        assert eventually(lambda: emulator.failure() is not None)
+        assert str(emulator.failure()).startswith("the AWS emulator ended unasked with status -9; ")
+    assert emulator.failure() is None
 
 
 def test_it_answers_on_the_loopback_interface_only(tmp_path: Path) -> None:

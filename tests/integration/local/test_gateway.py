@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from cdk.local.gateway import VERSION_HEADER
-from cdk.service import Api, Warmup
+from cdk.service import Api, Rollout, Warmup
 from tests.support.local import PATIENCE_S, Running, a_function, a_service, eventually, serving
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def test_request_arrives_as_a_proxy_event(client: httpx.Client) -> None:
     assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.1"
 
 
-def test_invalid_utf8_arrives_in_base64_and_path_parameters_decoded(client: httpx.Client) -> None:
-    event = client.post("/echo", content=b"\xff\xfe").json()["event"]
-    assert (event["body"], event["isBase64Encoded"]) == ("//4=", True)
+def test_invalid_utf8_is_replaced_and_path_parameters_are_decoded(client: httpx.Client) -> None:
+    event = client.post("/echo", content=b"a\xff\xfeb").json()["event"]
+    assert (event["body"], event["isBase64Encoded"]) == ("a\ufffd\ufffdb", False)
     event = client.get("/items/caf%C3%A9%20%23").json()["event"]
     assert event["pathParameters"] == {"item_id": "café #"}
     assert event["path"] == "/items/café #"
@@ -100,8 +100,23 @@ def test_a_failed_function_is_502_and_the_next_request_is_served(
     assert client.get("/echo").status_code == 200
 
 
+def test_a_defect_behind_the_body_is_not_the_client_s_fault(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: bytes) -> None:
+        message = "a defect"
+        raise ValueError(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cdk.local.gateway.parse_proxy_response", fails)
+        assert_problem(client.get("/echo"), 500, "Internal server error")
+    assert "ValueError: a defect" in caplog.text
+    assert client.get("/echo").status_code == 200
+
+
 def test_a_function_that_takes_too_long_is_502_and_others_are_served_again(tmp_path: Path) -> None:
-    with serving(a_service(a_function(timeout_s=1)), tmp_path / "data") as running:
+    hasty = a_function(timeout_s=1, rollout=Rollout(max_p99_ms=900))
+    with serving(a_service(hasty), tmp_path / "data") as running:
         failed = httpx.get(f"{running.url}/echo?do=sleep&seconds=600", timeout=PATIENCE_S)
         assert_problem(failed, 502, "Upstream failed")
         assert "Task timed out after 1.00 seconds" in running.lines.text

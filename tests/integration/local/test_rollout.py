@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,6 +12,7 @@ from cdk.cli.control_client import ControlClient
 from cdk.local.errors import RolloutError
 from cdk.local.function import Alias
 from cdk.local.gateway import VERSION_HEADER
+from cdk.local.rollout_state import Phase, StateFile
 from cdk.service import MetricAlarm, Rollout, Strategy, Warmup
 from tests.support.local import PATIENCE_S, eventually
 from tests.support.rollouts import PATIENT, SPEED, Traffic, a_canary, serving_canary, wait_for_end
@@ -224,6 +226,33 @@ def test_a_promotion_that_cannot_be_kept_does_not_happen(tmp_path: Path) -> None
         (state,) = ControlClient(data).status("canary")
         assert (state["live"], state["rollout"]["phase"]) == ("1", "rolled back")
         assert state["rollout"]["reason"] == "the service ended while the rollout was shifting"
+
+
+def test_a_stop_lets_the_new_version_of_a_rollout_end_its_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdk.local.service.GRACE_S", PATIENCE_S)
+    data, hold = tmp_path / "data", tmp_path / "hold"
+    limits = Rollout(strategy=Strategy.ALL_AT_ONCE, **PATIENT)
+    function = a_canary(limits, environment={"HOLD": str(hold)})
+    with ThreadPoolExecutor(2) as executor, serving_canary(data, function) as running:
+        control, (local,) = ControlClient(data), running.service.functions
+        control.start("canary", [], {"NOTE": "second"}, 1)
+        assert eventually(lambda: control.status("canary")[0]["rollout"]["phase"] == "shifting")
+        hold.touch()
+        slow = executor.submit(httpx.post, f"{running.url}/classify", json={"hold": True}, timeout=PATIENCE_S)
+        assert eventually(lambda: local.versions["2"].in_flight == 1)
+        stopping = executor.submit(running.call, running.service.stop())
+        gateway = running.service.gateway.server._server
+        assert gateway is not None
+        assert eventually(lambda: not gateway.is_serving())
+        hold.unlink()
+        answer = slow.result()
+        assert (answer.status_code, answer.json()["note"]) == (200, "second")
+        stopping.result()
+    state = StateFile(data / "rollouts" / "canary.json").load()
+    assert state.rollout is not None
+    assert (state.live.number, state.rollout.phase) == ("1", Phase.SHIFTING)
 
 
 def test_a_defect_of_the_rollout_itself_leaves_the_old_version(

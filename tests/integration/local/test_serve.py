@@ -143,6 +143,21 @@ def test_ctrl_c_does_not_wait_for_a_batch_and_its_message_comes_again(tmp_path: 
         read_until(process, "working on delivery 2")
 
 
+def test_the_service_ends_with_its_emulator_and_says_so(tmp_path: Path) -> None:
+    with command(tmp_path, "--port", "0", handler="queue_worker.handler", code=WITH_QUEUE) as process:
+        url_of(process)
+        children = family(process)
+        (emulator,) = (pid for pid in children if "cdk.local.emulator_child" in psutil.Process(pid).cmdline())
+        os.kill(emulator, signal.SIGKILL)
+        _, errors = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 1
+        sentence = "the AWS emulator ended unasked with status -9"
+        assert errors.count(f"ERROR {sentence}") == 1
+        assert errors.splitlines()[-1].startswith(f"trending-now: {sentence}")
+        assert "Traceback" not in errors
+        assert not [pid for pid in children if alive(pid)]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the children on Linux only")
 def test_sigkill_leaves_no_orphan(tmp_path: Path) -> None:
     with command(tmp_path, "--port", "0") as process:
@@ -184,6 +199,12 @@ def test_busy_port(tmp_path: Path) -> None:
     assert sentence == (
         f"trending-now: port {port} on 127.0.0.1 is already in use; choose another with --port, or 0 for a free one"
     )
+
+
+@pytest.mark.parametrize("key", ["", " "])
+def test_a_blank_key_is_refused(tmp_path: Path, key: str) -> None:
+    sentence = fails_with(tmp_path, "--port", "0", "--api-key", key)
+    assert sentence.startswith("trending-now: an API key is empty or blank")
 
 
 def test_data_folder_in_use(tmp_path: Path) -> None:

@@ -32,6 +32,17 @@ def test_fresh_deletes_what_an_earlier_run_kept_and_nothing_else(tmp_path: Path)
     folder.close()
 
 
+def test_fresh_leaves_the_emulator_s_folder_to_the_emulator(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
+    folder.open(fresh=False)
+    folder.emulator.mkdir()
+    (folder.emulator / "saved").touch()
+    folder.close()
+    folder.open(fresh=True)
+    assert (folder.emulator / "saved").exists()
+    folder.close()
+
+
 def test_another_s_folder_is_refused_and_untouched(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     for fresh in (True, False):

@@ -17,9 +17,10 @@ from moto import mock_aws
 from cdk.local.errors import ThrottledError
 from cdk.local.function import Functions
 from cdk.local.invocation import InvocationResult
-from cdk.local.pollers import QueuePoller, failed_ids, sqs_event
-from cdk.service import QueueEvent
-from tests.support.local import PATIENCE_S, eventually_async
+from cdk.local.pollers import QueuePoller, failed_ids, queue_pollers, sqs_event
+from cdk.local.pool import QUEUE_WAIT_S
+from cdk.service import Queue, QueueEvent
+from tests.support.local import PATIENCE_S, a_function, a_service, eventually_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,21 +66,40 @@ class FakeFunction:
         return outcome if isinstance(outcome, InvocationResult) else result(outcome)
 
 
-def poll(sqs: SQSClient, queue: str, answer: Answer, *, batch_size: int = 10) -> FakeFunction:
-    """Run the poller until the function was called once, then stop it."""
+def poll(
+    sqs: SQSClient,
+    queue: str,
+    answer: Answer,
+    *,
+    batch_size: int = 10,
+    retry_s: float = 0,
+    calls: int = 1,
+) -> FakeFunction:
+    """Run the poller until the function was called so often, then stop it."""
 
     async def run() -> FakeFunction:
         function = FakeFunction(answer)
         functions = Functions()
         functions.add(cast("Any", function))
         event = QueueEvent(queue="jobs", batch_size=batch_size)
-        poller = QueuePoller("worker", event, lambda: (sqs, queue), wait_s=0)
+        poller = QueuePoller("worker", event, lambda: (sqs, queue), retry_s=retry_s, wait_s=0)
         await poller.start(functions)
-        await asyncio.wait_for(function.called.wait(), PATIENCE_S)
+        while len(function.events) < calls:
+            function.called.clear()
+            await asyncio.wait_for(function.called.wait(), PATIENCE_S)
         await poller.stop(PATIENCE_S)
         return function
 
     return asyncio.run(run())
+
+
+def deliveries(function: FakeFunction) -> list[str]:
+    """Give how often each message had been delivered that the function was called with."""
+    return [
+        record["attributes"]["ApproximateReceiveCount"]
+        for event in function.events
+        for record in event["Records"]
+    ]
 
 
 def left(sqs: SQSClient, queue: str) -> tuple[int, int]:
@@ -122,7 +142,7 @@ def test_only_the_failed_messages_of_a_batch_stay_hidden_until_their_timeout(
         function = FakeFunction(fail_the_bad)
         functions = Functions()
         functions.add(cast("Any", function))
-        poller = QueuePoller("worker", QueueEvent(queue="jobs"), lambda: (sqs, queue), wait_s=0)
+        poller = QueuePoller("worker", QueueEvent(queue="jobs"), lambda: (sqs, queue), retry_s=0, wait_s=0)
         await poller.start(functions)
         while sum(len(event["Records"]) for event in function.events) < 2:
             function.called.clear()
@@ -153,21 +173,44 @@ def test_a_failed_or_unreadable_answer_deletes_nothing(
     assert left(sqs, queue) == (0, 1)
 
 
-def test_messages_that_no_environment_was_free_for_return_soon(
+def test_a_batch_that_no_environment_is_free_for_is_tried_again_without_another_delivery(
+    sqs: SQSClient, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cdk.local.pollers.THROTTLED_S", 0)
+    dead = sqs.create_queue(QueueName="jobs-dead")["QueueUrl"]
+    redrive = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:jobs-dead", "maxReceiveCount": 3}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": json.dumps(redrive)})
+    send(sqs, queue, "one")
+    throttles = iter([ThrottledError("busy")] * 7)
+    function = poll(sqs, queue, lambda _: next(throttles, b"null"), retry_s=PATIENCE_S, calls=8)
+    assert deliveries(function) == ["1"] * 8
+    assert (left(sqs, queue), left(sqs, dead)) == ((0, 0), (0, 0))
+
+
+def test_a_throttled_batch_goes_back_when_the_visibility_timeout_leaves_no_time(
     sqs: SQSClient, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cdk.local.pollers.THROTTLED_S", 0)
     send(sqs, queue, "one")
-    first = iter([ThrottledError("busy")])
+    throttles = iter([ThrottledError("busy")])
+    function = poll(sqs, queue, lambda _: next(throttles, b"null"), retry_s=-1, calls=2)
+    assert deliveries(function) == ["1", "2"]
+    assert left(sqs, queue) == (0, 0)
 
-    def answer(_: dict[str, Any]) -> bytes | Exception:
-        return next(first, b"null")
 
-    function = poll(sqs, queue, answer)
-    if len(function.events) == 1:  # stopped before it came back
-        assert left(sqs, queue) == (1, 0)
-    else:
-        assert left(sqs, queue) == (0, 0)
+def test_a_stop_does_not_wait_for_a_free_environment(sqs: SQSClient, queue: str) -> None:
+    send(sqs, queue, "one")
+    function = poll(sqs, queue, lambda _: ThrottledError("busy"), retry_s=600)
+    assert len(function.events) == 1
+    assert left(sqs, queue) == (1, 0)
+
+
+def test_a_poller_keeps_a_throttled_batch_while_the_function_could_still_end_in_time() -> None:
+    worker = a_function(routes=(), timeout_s=30, events=(QueueEvent(queue="jobs"),))
+    (poller,) = queue_pollers(
+        a_service(worker, queues=(Queue(name="jobs", visibility_s=180),)), cast("Any", None)
+    )
+    assert poller._retry_s == 180 - 30 - QUEUE_WAIT_S
 
 
 def test_a_poller_that_breaks_says_so(sqs: SQSClient, queue: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -191,7 +234,7 @@ def test_a_batch_that_outlasts_the_grace_goes_back_to_the_queue_at_once(
     async def run() -> None:
         functions = Functions()
         functions.add(cast("Any", function := Endless(lambda _: b"null")))
-        poller = QueuePoller("worker", QueueEvent(queue="jobs"), lambda: (sqs, queue), wait_s=0)
+        poller = QueuePoller("worker", QueueEvent(queue="jobs"), lambda: (sqs, queue), retry_s=0, wait_s=0)
         await poller.start(functions)
         await asyncio.wait_for(function.called.wait(), PATIENCE_S)
         await poller.stop(0.1)
@@ -221,7 +264,7 @@ def test_what_a_poll_brings_after_the_grace_goes_back_to_the_queue(
         functions = Functions()
         functions.add(cast("Any", FakeFunction(lambda _: pytest.fail("it was called"))))
         event = QueueEvent(queue="jobs", max_concurrency=2)
-        poller = QueuePoller("worker", event, lambda: (sqs, queue), wait_s=0)
+        poller = QueuePoller("worker", event, lambda: (sqs, queue), retry_s=0, wait_s=0)
         await poller.start(functions)
         assert await asyncio.to_thread(asked.wait, PATIENCE_S)
         stopping = asyncio.create_task(poller.stop(0.1))

@@ -49,6 +49,11 @@ def test_headers_about_the_connection_are_the_gateway_s() -> None:
         ({}, "statusCode is None"),
         ({"statusCode": True}, "statusCode is True"),
         ({"statusCode": 99}, "statusCode is 99"),
+        ({"statusCode": 600}, "statusCode is 600"),
+        ({"statusCode": 200.0}, "statusCode is 200.0"),
+        ({"statusCode": "0200"}, "statusCode is '0200'"),
+        ({"statusCode": "٢٠٠"}, "statusCode is '٢٠٠'"),
+        ({"statusCode": "2" * 5_000}, "statusCode is '2222"),
         ({"statusCode": 200, "body": {"a": 1}}, "its body is an object, not text"),
         ({"statusCode": 200, "body": "*", "isBase64Encoded": True}, "not base64"),
         ({"statusCode": 200, "headers": []}, None),
@@ -56,6 +61,7 @@ def test_headers_about_the_connection_are_the_gateway_s() -> None:
         ({"statusCode": 200, "headers": {"A": {}}}, "header 'A' is an object"),
         ({"statusCode": 200, "headers": {"A": "x\r\nB: y"}}, "cannot be sent"),
         ({"statusCode": 200, "headers": {"A B": "x"}}, "cannot be sent"),
+        ({"statusCode": 200, "headers": {"A": "\ud800"}}, "cannot be sent"),
         ({"statusCode": 200, "multiValueHeaders": {"A": "x"}}, "not a list"),
     ],
 )
@@ -65,6 +71,12 @@ def test_malformed_answers_say_why(answer: object, reason: str | None) -> None:
         return
     with pytest.raises(MalformedResponseError, match=reason):
         parse(answer)
+
+
+@pytest.mark.parametrize("payload", [b"{", b"\xff", b"[" * 100_000, b'{"statusCode": ' + b"2" * 5_000 + b"}"])
+def test_what_json_cannot_read_is_malformed(payload: bytes) -> None:
+    with pytest.raises(MalformedResponseError, match="it is not JSON"):
+        parse_proxy_response(payload)
 
 
 @given(st.fixed_dictionaries({}, optional=PARTS))
