@@ -20,21 +20,14 @@ if TYPE_CHECKING:
     from cdk.constructs.function import ServiceFunction
     from cdk.service import Grant
 
-TABLE_READ: Final = (
-    "dynamodb:BatchGetItem",
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:GetItem",
-    "dynamodb:Query",
-)
-TABLE_WRITE: Final = (
-    "dynamodb:BatchWriteItem",
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:DeleteItem",
-    "dynamodb:PutItem",
-    "dynamodb:UpdateItem",
-)
+TABLE_READ: Final = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
+TABLE_WRITE: Final = ("dynamodb:PutItem", "dynamodb:UpdateItem")
+"""A transaction needs the actions of its parts, and theirs are these two.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html"""
 TABLE_ADD: Final = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 """To look at single rows, and to write them on conditions: no query, no deletion."""
+TABLE_DELETE: Final = ("dynamodb:DeleteItem",)
+_TABLE: Final = {"read": TABLE_READ, "write": TABLE_WRITE, "add": TABLE_ADD, "delete": TABLE_DELETE}
 BUCKET_READ: Final = ("s3:GetObject", "s3:GetObjectVersion")
 BUCKET_WRITE: Final = ("s3:AbortMultipartUpload", "s3:PutObject")
 
@@ -48,26 +41,25 @@ def give(function: ServiceFunction, grant: Grant, data: Data, stage: str) -> Non
     role, lambda_function, can = function.role, function.function, set(grant.can)
     stack = cdk.Stack.of(function)
     if table := data.tables.get(grant.to):
-        actions = {
-            action
-            for word, actions in (("read", TABLE_READ), ("write", TABLE_WRITE), ("add", TABLE_ADD))
-            if word in can
-            for action in actions
-        }
+        actions = {action for word in can for action in _TABLE[word]}
         indexes = (
             [f"{table.table_arn}/index/{name}" for name in data.indexes[grant.to]] if "read" in can else []
         )
         _allow(role, sorted(actions), [table.table_arn, *indexes])
         lambda_function.add_environment(grant.variable, table.table_name)
     elif bucket := data.buckets.get(grant.to):
-        actions = {*(BUCKET_READ if "read" in can else ()), *(BUCKET_WRITE if "write" in can else ())}
-        objects = stack.format_arn(
-            service="s3", region="", account="", resource=f"{bucket_name(stage, grant.to)}/*"
-        )
-        _allow(role, sorted(actions), [objects])
-        if "read" in can:  # without it S3 answers 403 instead of 404 for a key that is not there
-            _allow(role, ["s3:ListBucket"], [objects.removesuffix("/*")])
-        acknowledge(role, OBJECT_REASON, f"AwsSolutions-IAM5[Resource::{finding(stack, objects)}]")
+        arn = stack.format_arn(service="s3", region="", account="", resource=bucket_name(stage, grant.to))
+        objects = f"{arn}/*"
+        read = [objects] if "read" in can else []
+        written = [f"{arn}/{prefix}*" for prefix in grant.under or ("",)] if "write" in can else []
+        if read:
+            _allow(role, [*BUCKET_READ], read)
+            # Without it S3 answers 403 instead of 404 for a key that is not there.
+            _allow(role, ["s3:ListBucket"], [arn])
+        if written:
+            _allow(role, [*BUCKET_WRITE], written)
+        for place in dict.fromkeys([*read, *written]):
+            acknowledge(role, OBJECT_REASON, f"AwsSolutions-IAM5[Resource::{finding(stack, place)}]")
         lambda_function.add_environment(grant.variable, bucket.bucket_name)
     elif queue := data.queues.get(grant.to):
         target = data.dead_letters[grant.to] if "bury" in can else queue

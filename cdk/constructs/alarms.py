@@ -125,15 +125,15 @@ class Alarms(Construct):
         rollout, name = function.spec.rollout, f"{function.spec.name}-version"
         dimensions = version_dimensions(self._stage, function)
         p99 = lambda_metric("Duration", "p99", dimensions)
+        if function.spec.routes:
+            errors: cloudwatch.IMetric = _error_share(dimensions)
+            meaning, limit = MEANINGS["version-errors"], rollout.max_error_rate
+        else:  # queues and timers invoke too seldom for a share that means anything
+            errors = lambda_metric("Errors", "Sum", dimensions)
+            meaning, limit = MEANINGS["version-any-error"], 0.0
         members = [
             self._add(f"{name}-p99", MEANINGS["version-p99"], p99, rollout.max_p99_ms, 2, 3, tell=False),
-            self._add(
-                f"{name}-errors",
-                MEANINGS["version-errors"],
-                _error_share(dimensions),
-                rollout.max_error_rate,
-                tell=False,
-            ),
+            self._add(f"{name}-errors", meaning, errors, limit, tell=False),
         ]
         own_version = own_version_dimensions(self._stage, function)
         if function.spec.routes:

@@ -19,6 +19,7 @@ from cdk.constructs.function import log_retention
 from cdk.constructs.gateway_responses import add_gateway_responses
 from cdk.constructs.schemas import request_schema
 from cdk.service import GATEWAY_TIMEOUT_S
+from trending_core.cors import EXPOSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,7 +150,7 @@ class Api(Construct):
         return apigateway.CorsOptions(
             allow_origins=list(origins),
             allow_headers=["content-type", "idempotency-key", "prefer", "x-api-key"],
-            expose_headers=["location", "x-request-id"],
+            expose_headers=list(EXPOSED),
             max_age=cdk.Duration.hours(1),
         )
 

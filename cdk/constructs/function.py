@@ -112,6 +112,12 @@ def function_role(scope: Construct, group: logs.ILogGroup, description: str) -> 
 class ServiceFunction(Construct):
     """A function of the spec with its alias ``live``; provisioned concurrency is `cdk.stacks.warmup`'s.
 
+    Lambda ends a chain of a function and its own queue after about 16 invocations and buries the message, unless the
+    function says that it means it. Uploads do: they hand over to the next invocation and come back to look at the state
+    machine. What bounds the chain is ``MAX_STARTS`` (six workers that get no further) and ``MAX_EXECUTIONS`` (three
+    executions, of a day at most) in ``functions/classification/uploads/worker.py``.
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+
     Attributes
     ----------
     function : aws_lambda.DockerImageFunction
@@ -152,6 +158,7 @@ class ServiceFunction(Construct):
             environment=dict(environment),
             reserved_concurrent_executions=spec.reserved_concurrency,
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if spec.warmup.snap_start else None,
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if spec.feeds_itself else None,
             tracing=lambda_.Tracing.ACTIVE,
             log_group=group,
             role=self.role,

@@ -1,7 +1,6 @@
 """What API Gateway answers by itself, in the same shape as the functions' own errors: ``application/problem+json``.
 
-The kinds (``type``, ``title``, status) are those of `trending_core.errors`; only what no function can answer (a missing
-key, the firewall) has an entry of its own. Gateway templates know plain variable substitution, no logic.
+The kinds (``type``, ``title``, status) are those of `trending_core.errors`. Gateway templates know plain variable substitution, no logic.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
 
@@ -24,7 +23,7 @@ TYPE_PREFIX: Final = "tag:trending-now,2026:"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One kind of gateway response: status, slug, title and the sentence, or a gateway variable that holds it."""
+    """One kind of gateway response: status, slug, title and the sentence."""
 
     status: int
     slug: str
@@ -37,8 +36,16 @@ def _like(error: type[errors.TrendingError], detail: str) -> Answer:
 
 
 ANSWERS: Final = {
-    "BAD_REQUEST_BODY": _like(errors.InvalidInput, "$context.error.validationErrorString"),
-    "BAD_REQUEST_PARAMETERS": _like(errors.InvalidInput, "$context.error.validationErrorString"),
+    # Not $context.error.validationErrorString: it quotes names of fields, and AWS does not say that it escapes the quotes,
+    # so it may break the JSON around it. A template has no way to escape, and AWS writes no quoted form of it as it does
+    # of the message ($context.error.messageString).
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html
+    "BAD_REQUEST_BODY": _like(
+        errors.InvalidInput, "The body is not JSON or does not fit the schema of this route."
+    ),
+    "BAD_REQUEST_PARAMETERS": _like(
+        errors.InvalidInput, "A parameter or header that this route needs is missing or empty."
+    ),
     "UNSUPPORTED_MEDIA_TYPE": _like(
         errors.UnsupportedMediaType, "The body's media type is not one the route takes."
     ),
@@ -52,13 +59,11 @@ ANSWERS: Final = {
     "INTEGRATION_TIMEOUT": _like(
         errors.UpstreamTimeout, "The function behind this route did not answer in time."
     ),
-    "INVALID_API_KEY": Answer(
-        403, "forbidden", "Forbidden", "The header x-api-key is missing or holds no valid key."
-    ),
-    "WAF_FILTERED": Answer(403, "forbidden", "Forbidden", "The firewall refused the request."),
-    "ACCESS_DENIED": Answer(403, "forbidden", "Forbidden", "Access to this route is denied."),
+    "INVALID_API_KEY": _like(errors.Forbidden, "The header x-api-key is missing or holds no valid key."),
+    "WAF_FILTERED": _like(errors.Forbidden, "The firewall refused the request."),
+    "ACCESS_DENIED": _like(errors.Forbidden, "Access to this route is denied."),
     "API_CONFIGURATION_ERROR": _like(errors.InternalError, "The gateway is not configured correctly."),
-    "DEFAULT_4XX": Answer(400, "malformed-request", "Malformed request", "The gateway refused the request."),
+    "DEFAULT_4XX": _like(errors.MalformedRequest, "The gateway refused the request."),
     "DEFAULT_5XX": _like(
         errors.InternalError, "The gateway failed; the request id finds the reason in the logs."
     ),

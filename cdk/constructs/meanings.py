@@ -51,6 +51,10 @@ MEANINGS: Final = {
     "version-errors": Meaning(
         "The version that a rollout moves to fails more often than the spec allows.", _MOVED_BACK
     ),
+    "version-any-error": Meaning(
+        "An invocation of the version that a rollout moves to failed; its function has no routes, so one is enough.",
+        _MOVED_BACK,
+    ),
     "version-failures": Meaning(
         "The version that a rollout moves to answers 5xx more often than the spec allows; to Lambda itself that is a "
         "success.",

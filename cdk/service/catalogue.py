@@ -65,15 +65,15 @@ UPLOADS: Final = Function(
     memory_mb=4 * MEMORY_MB_PER_VCPU,
     timeout_s=300,
     grants=(
-        Grant(to="files", can=("read", "write"), variable="UPLOADS_BUCKET"),
-        Grant(to="upload-progress", can=("read", "write"), variable="UPLOAD_PROGRESS_TABLE"),
+        Grant(to="files", can=("read", "write"), variable="UPLOADS_BUCKET", under=("work/", "results/")),
+        Grant(to="upload-progress", can=("add",), variable="UPLOAD_PROGRESS_TABLE"),
         Grant(to="items", can=("add",), variable="ITEMS_TABLE"),
         Grant(to="new-uploads", can=("send",), variable="UPLOADS_QUEUE_URL"),
         Grant(to="new-uploads", can=("bury",), variable="UPLOADS_DEAD_LETTERS_URL"),
         Grant(to="upload-map", can=("start",), variable="UPLOAD_STATE_MACHINE_ARN"),
     ),
     events=(QueueEvent(queue="new-uploads", batch_size=1, max_concurrency=2),),
-    rollout=Rollout(max_p99_ms=300_000),
+    rollout=Rollout(max_p99_ms=295_000, golden="uploads"),
 )
 """Files dropped into the bucket, from the classification's image. One file a message and one message an invocation: a
 long file holds up nobody. Rows are computed one a thread, so a file takes a quarter of the time on four vCPUs and costs the
@@ -90,8 +90,8 @@ ENRICHMENT: Final = Function(
     memory_mb=1024,
     timeout_s=29,
     grants=(
-        Grant(to="items", can=("read", "write"), variable="ITEMS_TABLE"),
-        Grant(to="idempotency", can=("read", "write"), variable="IDEMPOTENCY_TABLE"),
+        Grant(to="items", can=("add",), variable="ITEMS_TABLE"),
+        Grant(to="idempotency", can=("add", "delete"), variable="IDEMPOTENCY_TABLE"),
         Grant(to="enrichments", can=("send",), variable="ENRICHMENT_QUEUE_URL"),
         Grant(to="gemini-api-key", can=("read",), variable="GEMINI_SECRET_ARN"),
         Grant(to="classification", can=("invoke",), variable="CLASSIFICATION_FUNCTION"),
@@ -127,10 +127,12 @@ ENRICHMENT_WORKER: Final = replace(
     handler="functions.enrichment.worker.handler",
     routes=(),
     timeout_s=150,
+    grants=tuple(grant for grant in ENRICHMENT.grants if "send" not in grant.can),
     events=(QueueEvent(queue="enrichments", batch_size=5, max_concurrency=2),),
-    rollout=Rollout(max_p99_ms=150_000),
+    rollout=Rollout(max_p99_ms=130_000, golden="enrichment-worker"),
 )
-"""What ``Prefer: respond-async`` queued; five items of at most 24 s each fit its timeout."""
+"""What ``Prefer: respond-async`` queued; five items of at most 24 s each fit its timeout, and its limit of the 99th
+percentile."""
 
 TRENDING: Final = Function(
     name="trending",

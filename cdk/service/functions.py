@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PATH: Final = re.compile(r"^/(?:[a-z0-9.-]+|\{[a-z_]+\+?\})?(?:/(?:[a-z0-9.-]+|\{[a-z_]+\+?\}))*$")
+_PREFIX: Final = re.compile(r"^(?:[a-z0-9-]+/)+$")
 _TIMER: Final = re.compile(r"^(?:cron\([^()]+\)|rate\(\d+ (?:minute|hour|day)s?\))$")
 SAMPLE_MINUTES: Final = range(1, 60 + 1)
 STATISTICS: Final = ("Sum", "Maximum", "Minimum", "Average", "SampleCount")
@@ -65,18 +66,23 @@ class Grant:
     ----------
     to : str
         The resource's name in the spec.
-    can : tuple of {"read", "write", "add", "send", "bury", "start", "invoke"}
-        Tables and buckets: read, write. Tables also: add (look at single rows and write them, nothing else). Queues: send, or bury (send to the dead-letter queue; a grant of its own, whose
-        variable receives that queue's URL); reading comes with a `QueueEvent`. Secrets: read.
+    can : tuple of {"read", "write", "add", "delete", "send", "bury", "start", "invoke"}
+        Tables: read (rows, queries), write, add (look at single rows and write them, nothing else), delete; none
+        but the last deletes a row. Buckets: read, write. Queues: send, or bury (send to the dead-letter queue; a grant
+        of its own, whose variable receives that queue's URL); reading comes with a `QueueEvent`. Secrets: read.
         State machines: start. Functions: invoke, always through the alias ``live``.
     variable : str
         Environment variable that receives the table's or bucket's name, the queue's URL, the secret's or state machine's
         ARN, or the alias' ARN.
+    under : tuple of str
+        Buckets: prefixes such as ``work/`` that alone may be written; empty for the whole bucket. What may be read is
+        the whole bucket in any case.
     """
 
     to: str
-    can: tuple[Literal["read", "write", "add", "send", "bury", "start", "invoke"], ...]
+    can: tuple[Literal["read", "write", "add", "delete", "send", "bury", "start", "invoke"], ...]
     variable: str
+    under: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.can:
@@ -87,6 +93,13 @@ class Grant:
                 f"a grant to {self.to}: to bury is another queue than to send, and needs a grant of its own"
             )
             raise SpecError(message)
+        if self.under and "write" not in self.can:
+            message = f"a grant to {self.to}: prefixes say where it may write, and it may not"
+            raise SpecError(message)
+        for prefix in self.under:
+            if not _PREFIX.match(prefix):
+                message = f"a grant to {self.to}: prefix {prefix!r} is not like work/"
+                raise SpecError(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +234,12 @@ class Function:
                 f"the gateway's {GATEWAY_TIMEOUT_S} s"
             )
             raise SpecError(message)
+        if self.rollout.max_p99_ms >= 1_000 * self.timeout_s:
+            message = (
+                f"{self.name}: no invocation outlasts the timeout of {self.timeout_s} s, so a p99 limit of "
+                f"{self.rollout.max_p99_ms:g} ms stops nothing"
+            )
+            raise SpecError(message)
         if self.reserved_concurrency is not None and self.reserved_concurrency < max(self.warmup.ceiling, 1):
             message = (
                 f"{self.name}: reserved concurrency {self.reserved_concurrency} is below what "
@@ -247,6 +266,12 @@ class Function:
             message = f"{self.name}: environment variable {sorted(twice)[0]} is set twice"
             raise SpecError(message)
         object.__setattr__(self, "environment", MappingProxyType(dict(self.environment)))
+
+    @property
+    def feeds_itself(self) -> bool:
+        """Whether it sends messages to a queue that it reads."""
+        own = {event.queue for event in self.events if isinstance(event, QueueEvent)}
+        return any(grant.to in own and "send" in grant.can for grant in self.grants)
 
     @property
     def version_alarms(self) -> tuple[MetricAlarm, ...]:

@@ -27,9 +27,11 @@ class Rollout:
         ``canary`` shifts ``percent`` once and the rest after ``interval_minutes``; ``linear`` shifts ``percent`` every
         ``interval_minutes``; ``manual`` holds ``weight`` on the new version until the spec changes.
     max_error_rate : float
-        Share of failed invocations of the new version, 0 to 1, above which it is rolled back.
+        Share of failed invocations of the new version, 0 to 1, above which it is rolled back. On AWS one failed
+        invocation is enough for a function without routes, which is not invoked often enough for a share.
     max_p99_ms : float
-        99th percentile of the new version's duration, in ms, above which it is rolled back.
+        99th percentile of the new version's duration, in ms, above which it is rolled back; below the function's
+        timeout.
     weight : float or None
         Share of requests on the new version, 0 to 1; only with ``manual``.
     previous_version : str or None
@@ -40,7 +42,7 @@ class Rollout:
         rollouts on this machine only: an alarm on AWS cannot name the version that a deployment will replace.
     golden : str or None
         Name of the golden requests (``functions/hooks/golden/<name>.json``) that a new version answers before
-        traffic moves, and the alias after; None for a function that no golden request can reach.
+        traffic moves, and the alias after; None to ask nothing.
     """
 
     strategy: Strategy = Strategy.CANARY

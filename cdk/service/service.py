@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 METRICS_NAMESPACE: Final = "TrendingNow"
 _MAY: dict[type, frozenset[str]] = {
-    Table: frozenset({"read", "write", "add"}),
+    Table: frozenset({"read", "write", "add", "delete"}),
     Bucket: frozenset({"read", "write"}),
     Queue: frozenset({"send", "bury"}),
     Secret: frozenset({"read"}),
@@ -117,10 +117,17 @@ class Service:
 
     def _given(self, function: Function) -> dict[str, str]:
         origins = {"ALLOWED_ORIGINS": ",".join(self.api.origins)} if self.api.origins else {}
+        receives = {
+            self.queue(event.queue).max_receives for event in function.events if isinstance(event, QueueEvent)
+        }
+        if len(receives) > 1:
+            message = f"{function.name}: its queues differ in max_receives, and it is told one number"
+            raise SpecError(message)
         return {
             "POWERTOOLS_SERVICE_NAME": function.name,
             "POWERTOOLS_METRICS_NAMESPACE": self.metrics_namespace,
             **(origins if function.routes else {}),
+            **({"QUEUE_MAX_RECEIVES": str(receives.pop())} if receives else {}),
         }
 
     def _check_grant(self, function: Function, grant: Grant) -> None:
@@ -136,6 +143,9 @@ class Service:
                 raise SpecError(message)
         if wrong := sorted(set(grant.can) - allowed):
             message = f"{function.name}: {wrong[0]} is nothing that can be done with {grant.to}"
+            raise SpecError(message)
+        if grant.under and grant.to not in {bucket.name for bucket in self.buckets}:
+            message = f"{function.name}: {grant.to} is no bucket and has no prefixes"
             raise SpecError(message)
 
     def _check_data(self) -> None:

@@ -1,5 +1,6 @@
 """Golden requests: what is asked of a version, what it must answer, and the verdict.
 
+A function with routes is asked over HTTP, one that reads a queue is given messages.
 `judge` takes any way to invoke, so CodeDeploy's hook, a local rollout and a test share it. A golden file asks only what
 changes nothing: no item is written, no LLM is paid.
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from functions.hooks.proxy_event import proxy_event
+from functions.hooks.queue_event import queue_event
 from functions.hooks.shape import ShapeError, check_schema, faults
 
 if TYPE_CHECKING:
@@ -64,13 +66,60 @@ class Case:
             request_id=f"golden-{self.name}-{round_}",
         )
 
+    def read(self, response: Mapping[str, Any]) -> tuple[list[str], frozenset[str]]:
+        """Give what is wrong with one proxy response, a sentence each, and the labels it selects."""
+        status = response.get("statusCode")
+        if status != self.status:
+            return [f"{self.name}: status {status}, not {self.status}"], frozenset()
+        try:
+            body = json.loads(response.get("body") or "")
+        except (json.JSONDecodeError, TypeError):
+            return [f"{self.name}: the body is not JSON"], frozenset()
+        wrong = [f"{self.name}: {fault}" for fault in faults(body, self.schema)]
+        if wrong or not self.labels:
+            return wrong, frozenset()
+        return [], frozenset(genre["label"] for genre in body["genres"] if genre["selected"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageCase:
+    """One message, alone in a batch of a queue, and whether it must be named as failed.
+
+    Parameters
+    ----------
+    message : object
+        The body: anything JSON; a text goes as it is.
+    failed : bool
+        Whether the partial batch response must name it.
+    """
+
+    name: str
+    message: object
+    failed: bool
+    labels: tuple[str, ...] = ()
+
+    def event(self, _round: int) -> dict[str, Any]:
+        """Make the SQS event of this case."""
+        return queue_event(self.message, message_id=self._id)
+
+    def read(self, response: Mapping[str, Any]) -> tuple[list[str], frozenset[str]]:
+        """Give what is wrong with one partial batch response; it selects no labels."""
+        expected = {"batchItemFailures": [{"itemIdentifier": self._id}] if self.failed else []}
+        if response == expected:
+            return [], frozenset()
+        return [f"{self.name}: the answer is not {json.dumps(expected)}"], frozenset()
+
+    @property
+    def _id(self) -> str:
+        return f"golden-{self.name}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
     """All cases of one function, and the agreement they must reach together (0 to 1)."""
 
     name: str
-    cases: tuple[Case, ...]
+    cases: tuple[Case | MessageCase, ...]
     min_agreement: float
 
 
@@ -112,16 +161,7 @@ def load_suite(name: str, folder: Path = FOLDER) -> Suite:
         schemas = document["schemas"]
         for key, schema in schemas.items():
             check_schema(schema, key)
-        cases = tuple(
-            Case(
-                name=case["name"],
-                request=case["request"],
-                status=case["status"],
-                schema=schemas[case["schema"]],
-                labels=tuple(case.get("labels", ())),
-            )
-            for case in document["cases"]
-        )
+        cases = tuple(_case(case, schemas) for case in document["cases"])
         suite = Suite(name=name, cases=cases, min_agreement=float(document.get("min_agreement", 0)))
     except FileNotFoundError:
         message = f"there are no golden requests {path.name}"
@@ -138,6 +178,19 @@ def load_suite(name: str, folder: Path = FOLDER) -> Suite:
     return suite
 
 
+def _case(case: Mapping[str, Any], schemas: Mapping[str, Any]) -> Case | MessageCase:
+    """Read one case: a message of a queue if it has one, else a request."""
+    if "message" in case:
+        return MessageCase(name=case["name"], message=case["message"], failed=case["failed"])
+    return Case(
+        name=case["name"],
+        request=case["request"],
+        status=case["status"],
+        schema=schemas[case["schema"]],
+        labels=tuple(case.get("labels", ())),
+    )
+
+
 def judge(
     suite: Suite,
     invoke: Callable[[dict[str, Any]], Mapping[str, Any]],
@@ -150,7 +203,7 @@ def judge(
     Parameters
     ----------
     invoke : callable
-        Takes a proxy event, gives the proxy response; raises `InvocationError` where there is none.
+        Takes a case's event, gives the function's answer; raises `InvocationError` where there is none.
     max_ms : float
         Latency in ms that no case may exceed.
     clock : callable
@@ -171,7 +224,7 @@ def judge(
                 wrong = [f"{case.name}: {error}"]
                 break
             times.append((clock() - start) * 1_000)
-            wrong, labels = _read(case, response)
+            wrong, labels = case.read(response)
             if wrong:
                 break
         found.extend(wrong)
@@ -187,18 +240,3 @@ def judge(
             f"{agreed} of {expected} expected labels were selected, less than {suite.min_agreement:.0%}"
         )
     return Verdict(agreement=agreement, slowest_ms=max(medians, default=0.0), faults=tuple(found))
-
-
-def _read(case: Case, response: Mapping[str, Any]) -> tuple[list[str], frozenset[str]]:
-    """Give what is wrong with one answer, and the labels it selects."""
-    status = response.get("statusCode")
-    if status != case.status:
-        return [f"{case.name}: status {status}, not {case.status}"], frozenset()
-    try:
-        body = json.loads(response.get("body") or "")
-    except (json.JSONDecodeError, TypeError):
-        return [f"{case.name}: the body is not JSON"], frozenset()
-    wrong = [f"{case.name}: {fault}" for fault in faults(body, case.schema)]
-    if wrong or not case.labels:
-        return wrong, frozenset()
-    return [], frozenset(genre["label"] for genre in body["genres"] if genre["selected"])

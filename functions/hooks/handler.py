@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 READ_TIMEOUT_S: Final = 60
-"""Longer than any function's own time limit here, so that its answer, not this client, says what happened."""
+"""Longer than a cold start and a golden request take together, and short enough for the hook to report in its own time."""
 
 
 def handler(event: Mapping[str, str], _context: object) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def invoke_with(client: Any, target: str) -> Callable[[dict[str, Any]], Mapping[
             message = f"the function failed ({kind}): {payload.get('errorMessage', 'no message')}"
             raise InvocationError(message)
         if not isinstance(payload, dict):
-            message = f"the function answered {type(payload).__name__}, not a proxy response"
+            message = f"the function answered {type(payload).__name__}, not an object"
             raise InvocationError(message)
         return payload
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cdk.service import STAGES, service
+from functions.classification.uploads.upload import RESULTS, WORK
 from tests.support.cloud import Template, text
 
 if TYPE_CHECKING:
@@ -33,20 +35,12 @@ OBSERVED = (
 """What a state machine needs to be logged and traced; AWS knows no resource for any of it."""
 STATES = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>"
 MACHINE = "trending-now-staging-upload-map"
-WORK = "work/"
 FUNCTION = "arn:<AWS::Partition>:lambda:<AWS::Region>:<AWS::AccountId>:function:trending-now-staging-"
 GROUP = "arn:<AWS::Partition>:codedeploy:<AWS::Region>:<AWS::AccountId>:deploymentgroup:<Rollouts>/"
 FILES = "arn:<AWS::Partition>:s3:::trending-now-staging-files-<AWS::AccountId>-<AWS::Region>"
 ITEMS = "<FnGetAttDataTableItems>"
-READ_ITEMS = ("dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:Query")
-WRITE_ITEMS = (
-    "dynamodb:BatchWriteItem",
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:DeleteItem",
-    "dynamodb:PutItem",
-    "dynamodb:UpdateItem",
-)
-
+READ_ITEMS = ("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query")
+WRITE_AND_DELETE_ITEMS = ("dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 ADD_ITEMS = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
 
 
@@ -82,10 +76,8 @@ ROLES: dict[str, Allowed] = {
     "UploadsRole": {
         XRAY,
         logs("UploadsLogs"),
-        (
-            ("s3:AbortMultipartUpload", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"),
-            (f"{FILES}/*",),
-        ),
+        (("s3:GetObject", "s3:GetObjectVersion"), (f"{FILES}/*",)),
+        (("s3:AbortMultipartUpload", "s3:PutObject"), (f"{FILES}/results/*", f"{FILES}/work/*")),
         (("s3:ListBucket",), (FILES,)),
         (("states:StartExecution",), (f"{STATES}:stateMachine:{MACHINE}",)),
         (ADD_ITEMS, (ITEMS,)),
@@ -102,7 +94,7 @@ ROLES: dict[str, Allowed] = {
     "EnrichmentRole": {
         XRAY,
         logs("EnrichmentLogs"),
-        (WRITE_ITEMS, (ITEMS,)),
+        (WRITE_AND_DELETE_ITEMS, (ITEMS,)),
         (("lambda:InvokeFunction",), (f"{FUNCTION}classification:live",)),
         (("secretsmanager:GetSecretValue",), ("<RefDataSecretGemini>",)),
         (("sqs:SendMessage",), ("<FnGetAttDataQueueJobs>",)),
@@ -162,6 +154,50 @@ def test_each_role_may_do_this_and_nothing_else(every_feature: Assembly) -> None
     assert found == ROLES
 
 
+GRANTS: dict[str, set[tuple[tuple[str, ...], str, tuple[str, ...]]]] = {
+    "classification": set(),
+    "uploads": {
+        (("read", "write"), "files", ("work/", "results/")),
+        (("add",), "upload-progress", ()),
+        (("add",), "items", ()),
+        (("send",), "new-uploads", ()),
+        (("bury",), "new-uploads", ()),
+        (("start",), "upload-map", ()),
+    },
+    "enrichment": {
+        (("add",), "items", ()),
+        (("add", "delete"), "idempotency", ()),
+        (("send",), "enrichments", ()),
+        (("read",), "gemini-api-key", ()),
+        (("invoke",), "classification", ()),
+    },
+    "enrichment-worker": {
+        (("add",), "items", ()),
+        (("add", "delete"), "idempotency", ()),
+        (("read",), "gemini-api-key", ()),
+        (("invoke",), "classification", ()),
+    },
+    "trending": {(("read", "write"), "items", ())},
+}
+"""What the real functions may do; the words' statements are those of the table above."""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_function_of_the_real_spec_is_granted_this_and_nothing_else(stage: str) -> None:
+    functions = service(stage).functions
+    found = {f.name: [(grant.can, grant.to, grant.under) for grant in f.grants] for f in functions}
+    assert {name: set(grants) for name, grants in found.items()} == GRANTS
+    assert {name: len(grants) for name, grants in found.items()} == {n: len(g) for n, g in GRANTS.items()}
+
+
+def test_the_upload_worker_writes_where_its_keys_lie(production: Assembly) -> None:
+    template = production.template("service")
+    (role,) = (name for name in template.of_type("AWS::IAM::Role") if re.fullmatch(r"UploadsRole\w{8}", name))
+    written = {r for actions, places in allowed(template, role) if "s3:PutObject" in actions for r in places}
+    bucket = FILES.replace("staging", "production")
+    assert written == {f"{bucket}/{prefix}*" for prefix in (WORK, RESULTS)}
+
+
 @pytest.mark.parametrize("stage", ["production", "dev"])
 def test_the_real_roles_hold_no_wildcard_but_those_that_aws_asks_for(synth: Synth, stage: str) -> None:
     without_resource = {*OBSERVED, "cloudwatch:DescribeAlarms"}
@@ -173,10 +209,10 @@ def test_the_real_roles_hold_no_wildcard_but_those_that_aws_asks_for(synth: Synt
             for actions, resources in allowed(template, role):
                 assert not any("*" in action for action in actions), role
                 if all(action.startswith("s3:") for action in actions):
-                    # The objects of one bucket, whose keys are made by those who upload.
-                    assert all(
-                        re.fullmatch(r"arn:<AWS::Partition>:s3:::[^*]+(/\*)?", r) for r in resources
-                    ), role
+                    # The objects of one bucket, whose keys are made by those who upload. Nothing writes all of it.
+                    anywhere = "" if "s3:PutObject" in actions else "?"
+                    objects = rf"arn:<AWS::Partition>:s3:::[^*/]+(/([a-z]+/){anywhere}\*)?"
+                    assert all(re.fullmatch(objects, r) for r in resources), role
                 elif set(actions) == {"states:DescribeExecution", "states:StopExecution"}:
                     # The child executions of one state machine, whose names are drawn.
                     machine = rf"{STATES}:execution:trending-now-{stage}-upload-map(/ClassifyRows)?:\*"

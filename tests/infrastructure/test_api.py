@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,6 +95,8 @@ def test_the_gateway_answers_in_the_shape_of_the_functions_errors(production: As
         properties = answer["Properties"]
         body = properties["ResponseTemplates"]["application/json"]
         problem = Problem.model_validate_json(body)
+        # Whatever the gateway puts there may hold quotes, and a template cannot escape them.
+        assert set(re.findall(r"\$[A-Za-z.]+", body)) == {"$context.path", "$context.requestId"}
         parameters = properties["ResponseParameters"]
         assert parameters["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
         assert parameters["gatewayresponse.header.X-Request-Id"] == "context.requestId"

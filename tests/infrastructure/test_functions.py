@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cdk.service import Grant, SpecError, service
+from cdk.service import Grant, QueueEvent, SpecError, service
 from tests.support.cloud import text
 
 if TYPE_CHECKING:
@@ -42,6 +42,35 @@ def test_size_handler_and_settings_are_those_of_the_spec(synth: Synth, stage: st
         plain = assembly.spec.environment(spec)
         assert set(variables) == {*plain, *(grant.variable for grant in spec.grants)}
         assert {name: variables[name] for name in plain} == plain
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_function_gives_up_a_message_when_its_queue_does(synth: Synth, stage: str) -> None:
+    assembly, template = both(synth, stage)
+    queues = assembly.template("data").of_type("AWS::SQS::Queue")
+    told: dict[str, int] = {}
+    delivered: dict[str, int] = {}
+    for spec in assembly.spec.functions:
+        _, function = resource(template, stage, spec.name)
+        if number := function["Properties"]["Environment"]["Variables"].get("QUEUE_MAX_RECEIVES"):
+            told[spec.name] = int(number)
+        for event in spec.events:
+            if isinstance(event, QueueEvent):
+                name = "Queue" + event.queue.title().replace("-", "")
+                (queue,) = [found for logical_id, found in queues.items() if name in logical_id]
+                delivered[spec.name] = queue["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+    assert told == delivered
+    assert set(told) == {"uploads", "enrichment-worker"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_uploads_may_call_itself_over_and_over_through_its_queue(synth: Synth, stage: str) -> None:
+    assembly, template = both(synth, stage)
+    said = {
+        spec.name: resource(template, stage, spec.name)[1]["Properties"].get("RecursiveLoop")
+        for spec in assembly.spec.functions
+    }
+    assert {name: loop for name, loop in said.items() if loop} == {"uploads": "Allow"}
 
 
 def test_functions_of_one_folder_share_one_image(production: Assembly) -> None:

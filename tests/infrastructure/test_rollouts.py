@@ -21,6 +21,14 @@ def alias(template: Template, name: str) -> Resource:
     return template.one("AWS::Lambda::Alias", FunctionName={"Ref": function})[1]
 
 
+def alias_of(template: Template, stage: str, name: str) -> dict[str, Any]:
+    function, _ = template.one("AWS::Lambda::Function", FunctionName=f"trending-now-{stage}-{name}")
+    found: dict[str, Any] = template.one("AWS::Lambda::Alias", FunctionName={"Ref": function})[1][
+        "Properties"
+    ]
+    return found
+
+
 def group(template: Template, name: str) -> dict[str, Any]:
     found: dict[str, Any] = template.one(
         "AWS::CodeDeploy::DeploymentGroup", DeploymentGroupName=f"trending-now-staging-{name}"
@@ -58,6 +66,47 @@ def test_every_rollout_of_the_real_spec_is_stopped_by_the_alarms_of_its_own_vers
         assert {alarm["Properties"]["AlarmName"] for alarm in alarms} == {
             f"{prefix}-{kind}" for kind in kinds
         }
+
+
+def test_one_error_stops_the_rollout_of_a_function_that_is_seldom_invoked(production: Assembly) -> None:
+    template = production.template("service")
+    functions = {spec.name: spec for spec in production.spec.functions}
+    assert [name for name, spec in functions.items() if not spec.routes] == ["uploads", "enrichment-worker"]
+    for name, spec in functions.items():
+        _, alarm = template.one(
+            "AWS::CloudWatch::Alarm", AlarmName=f"trending-now-production-{name}-version-errors"
+        )
+        properties = alarm["Properties"]
+        if spec.routes:
+            assert properties["Threshold"] == spec.rollout.max_error_rate
+            assert "Metrics" in properties
+            continue
+        found = {key: properties[key] for key in ("Namespace", "MetricName", "Statistic", "Threshold")}
+        assert found == {
+            "Namespace": "AWS/Lambda",
+            "MetricName": "Errors",
+            "Statistic": "Sum",
+            "Threshold": 0,
+        }
+        assert properties["ComparisonOperator"] == "GreaterThanThreshold"
+        dimensions = {entry["Name"]: entry["Value"] for entry in properties["Dimensions"]}
+        assert dimensions["ExecutedVersion"] == alias_of(template, "production", name)["FunctionVersion"]
+
+
+def test_every_function_of_the_real_spec_answers_something_before_it_gets_traffic(
+    production: Assembly,
+) -> None:
+    template = production.template("service")
+    asked = {
+        hook["Properties"]["FunctionName"]: hook["Properties"]["Environment"]["Variables"]["GOLDEN"]
+        for hook in template.of_type("AWS::Lambda::Function").values()
+        if hook["Properties"].get("Handler") == "functions.hooks.handler.handler"
+    }
+    assert asked == {
+        f"trending-now-production-{spec.name}-{moment}": spec.name
+        for spec in production.spec.functions
+        for moment in ("before", "after")
+    }
 
 
 def test_the_alarms_of_a_rollout_watch_the_version_that_takes_over(every_feature: Assembly) -> None:

@@ -51,7 +51,9 @@ SERVICE = Service(
             timeout_s=300,
             events=(QueueEvent(queue="incoming", batch_size=1, max_concurrency=5),),
             grants=(
-                Grant(to="files", can=("read", "write"), variable="FILES_BUCKET"),
+                Grant(
+                    to="files", can=("read", "write"), variable="FILES_BUCKET", under=("work/", "results/")
+                ),
                 Grant(to="upload-map", can=("start",), variable="MACHINE"),
                 Grant(to="items", can=("add",), variable="ITEMS_TABLE"),
             ),
@@ -65,7 +67,7 @@ SERVICE = Service(
             architecture="arm64",
             routes=(Route(method="POST", path="/enrich-item"),),
             grants=(
-                Grant(to="items", can=("write",), variable="ITEMS_TABLE"),
+                Grant(to="items", can=("write", "delete"), variable="ITEMS_TABLE"),
                 Grant(to="classification", can=("invoke",), variable="CLASSIFICATION"),
                 Grant(to="gemini", can=("read",), variable="GEMINI_SECRET_ARN"),
                 Grant(to="jobs", can=("send",), variable="JOBS_URL"),

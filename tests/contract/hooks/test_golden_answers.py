@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from functions.classification.routes import build_app as classification
 from functions.classification.service import Classifier
+from functions.classification.uploads.batch import Batches
+from functions.enrichment.batch import work_batch
 from functions.enrichment.routes import build_app as enrichment
 from functions.hooks.golden import judge, load_suite
 from functions.trending.routes import build_app as trending
@@ -57,6 +59,28 @@ def test_the_enrichment_function_answers_its_golden_requests_without_asking_the_
     # A script without an answer: a request that reached the model would fail the test.
     verdict = ask("enrichment", enrichment(house(ScriptedLlm([])).service), TimedContext())
     assert verdict.passed, verdict.faults
+
+
+def test_the_upload_worker_leaves_its_golden_message_alone() -> None:
+    # Without worker and queue: an upload, or a message that is buried, would fail the test.
+    batches = Batches(cast("Any", None), cast("Any", None), bucket="files", max_receives=1)
+
+    def invoke(event: dict[str, Any]) -> Mapping[str, Any]:
+        return batches.work(event, remaining_ms=lambda: 300_000)
+
+    verdict = judge(load_suite("uploads"), invoke, max_ms=UNLIMITED_MS)
+    assert verdict.passed, verdict.faults
+
+
+def test_the_enrichment_worker_refuses_its_golden_message_without_asking_the_model() -> None:
+    made = house(ScriptedLlm([]))
+
+    def invoke(event: dict[str, Any]) -> Mapping[str, Any]:
+        return work_batch(made.service, event, max_receives=1, remaining_ms=lambda: 150_000)
+
+    verdict = judge(load_suite("enrichment-worker"), invoke, max_ms=UNLIMITED_MS)
+    assert verdict.passed, verdict.faults
+    assert made.queue.jobs == []
 
 
 @pytest.mark.parametrize("name", ["trending", "enrichment"])

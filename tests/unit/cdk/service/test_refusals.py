@@ -140,6 +140,10 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
         ),
         "classification: reserved concurrency 9 is below what provisioned concurrency may need",
     ),
+    (
+        lambda: function(timeout_s=20, rollout=Rollout(max_p99_ms=20_000)),
+        "classification: no invocation outlasts the timeout of 20 s, so a p99 limit of 20000 ms stops nothing",
+    ),
     (lambda: function(memory_mb=64), "classification: memory of 64 MB is not within 128 to 10240"),
     (
         lambda: function(name="Classify!"),
@@ -150,6 +154,26 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
         "classification: environment variable A is set twice",
     ),
     (lambda: Grant(to="items", can=(), variable="A"), "a grant to items that allows nothing"),
+    (
+        lambda: Grant(to="files", can=("read",), variable="A", under=("work/",)),
+        "a grant to files: prefixes say where it may write, and it may not",
+    ),
+    (
+        lambda: Grant(to="files", can=("write",), variable="A", under=("work",)),
+        "a grant to files: prefix 'work' is not like work/",
+    ),
+    (
+        lambda: Grant(to="files", can=("write",), variable="A", under=("*/",)),
+        "a grant to files: prefix '*/' is not like work/",
+    ),
+    (
+        lambda: Service(
+            stage="dev",
+            functions=(function(grants=(Grant(to="items", can=("write",), variable="A", under=("a/",)),)),),
+            tables=(Table(name="items"),),
+        ),
+        "classification: items is no bucket and has no prefixes",
+    ),
     (
         lambda: Service(
             stage="dev", functions=(function(grants=(Grant(to="enrich", can=("invoke",), variable="A"),)),)
@@ -190,6 +214,14 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
             queues=(Queue(name="jobs", visibility_s=359),),
         ),
         "queue jobs: visibility of 359 s is below 6 times the 60 s of classification",
+    ),
+    (
+        lambda: Service(
+            stage="dev",
+            functions=(function(events=(QueueEvent(queue="jobs"), QueueEvent(queue="files"))),),
+            queues=(Queue(name="jobs", max_receives=3), Queue(name="files", max_receives=4)),
+        ),
+        "classification: its queues differ in max_receives, and it is told one number",
     ),
     (
         lambda: Service(
@@ -259,6 +291,23 @@ def test_each_stage_writes_its_metrics_under_a_name_of_its_own() -> None:
             given = spec.environment(one)
             assert given["POWERTOOLS_METRICS_NAMESPACE"] == namespace
             assert given["POWERTOOLS_SERVICE_NAME"] == one.name
+
+
+def test_a_function_that_reads_a_queue_is_told_how_often_a_message_is_delivered() -> None:
+    reader = function(events=(QueueEvent(queue="jobs"),))
+    spec = Service(stage="dev", functions=(reader,), queues=(Queue(name="jobs", max_receives=7),))
+    assert spec.environment(reader)["QUEUE_MAX_RECEIVES"] == "7"
+    assert "QUEUE_MAX_RECEIVES" not in Service(stage="dev", functions=(function(),)).environment(function())
+
+
+def test_a_function_feeds_itself_if_it_sends_to_a_queue_that_it_reads() -> None:
+    reads, sends = QueueEvent(queue="jobs"), Grant(to="jobs", can=("send",), variable="A")
+    assert function(events=(reads,), grants=(sends,)).feeds_itself
+    assert not function(events=(reads,)).feeds_itself
+    assert not function(grants=(sends,)).feeds_itself
+    assert not function(events=(QueueEvent(queue="others"),), grants=(sends,)).feeds_itself
+    buries = Grant(to="jobs", can=("bury",), variable="A")
+    assert not function(events=(reads,), grants=(buries,)).feeds_itself
 
 
 def test_only_production_protects_data() -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.hooks.golden import FOLDER, GoldenError, InvocationError, judge, load_suite
+from functions.hooks.golden import FOLDER, GoldenError, InvocationError, MessageCase, judge, load_suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -164,6 +164,8 @@ def test_every_golden_file_can_be_used_and_writes_nothing(path: Path) -> None:
     suite = load_suite(path.stem)
     assert len({case.name for case in suite.cases}) == len(suite.cases)
     for case in suite.cases:
+        if isinstance(case, MessageCase):  # tests/contract/hooks shows what becomes of a message
+            continue
         method = case.request["method"]
         writes = method != "GET" and not case.request["path"].startswith("/classify")
         assert not writes or case.status >= 400, f"{case.name} would change something"
@@ -175,6 +177,7 @@ def test_every_golden_file_can_be_used_and_writes_nothing(path: Path) -> None:
         ("{", "broken.json: Expecting property name"),
         ('{"schemas": {}}', "broken.json: 'cases' is missing"),
         ('{"schemas": {}, "cases": []}', "broken.json: it asks nothing"),
+        ('{"schemas": {}, "cases": [{"name": "a", "message": "b"}]}', "broken.json: 'failed' is missing"),
         (
             '{"schemas": {"a": {"pattern": "x"}}, "cases": []}',
             "broken.json: a: the keyword 'pattern' cannot be checked",
@@ -186,6 +189,48 @@ def test_a_broken_golden_file_is_refused(tmp_path: Path, text: str, reason: str)
     (tmp_path / "broken.json").write_text(text)
     with pytest.raises(GoldenError, match=r"^" + reason.replace("(", r"\(")):
         load_suite("broken", tmp_path)
+
+
+@pytest.fixture
+def messages(tmp_path: Path) -> Suite:
+    cases = [
+        {"name": "good", "message": {"a": 1}, "failed": False},
+        {"name": "bad", "message": "no JSON", "failed": True},
+    ]
+    (tmp_path / "messages.json").write_text(json.dumps({"schemas": {}, "cases": cases}))
+    return load_suite("messages", tmp_path)
+
+
+def test_a_message_comes_as_lambda_brings_it(messages: Suite, clock: list[float]) -> None:
+    bodies = []
+
+    def reader(event: dict[str, Any]) -> Mapping[str, Any]:
+        (record,) = event["Records"]
+        assert record["attributes"]["ApproximateReceiveCount"] == "1"
+        bodies.append(record["body"])
+        failed = [] if record["body"].startswith("{") else [{"itemIdentifier": record["messageId"]}]
+        return {"batchItemFailures": failed}
+
+    assert ask(messages, reader, clock).passed
+    assert set(bodies) == {'{"a": 1}', "no JSON"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "faults"),
+    [
+        ({"batchItemFailures": []}, ("bad: the answer is not {",)),
+        ({"batchItemFailures": [{"itemIdentifier": "golden-bad"}]}, ("good: the answer is not {",)),
+        ({"batchItemFailures": None}, ("good: the answer is not {", "bad: the answer is not {")),
+        ({}, ("good: the answer is not {", "bad: the answer is not {")),
+        ({"statusCode": 200, "body": "{}"}, ("good: the answer is not {", "bad: the answer is not {")),
+    ],
+)
+def test_a_wrong_partial_batch_response_is_refused(
+    messages: Suite, clock: list[float], answer: dict[str, Any], faults: tuple[str, ...]
+) -> None:
+    found = ask(messages, lambda _event: answer, clock).faults
+    assert len(found) == len(faults)
+    assert all(one.startswith(fault) for one, fault in zip(found, faults, strict=True)), found
 
 
 def test_a_missing_golden_file_is_refused(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_version_whose_alarm_rings_is_reported_as_failed(name: str, state: str
             Lambda({"errorMessage": "Task timed out"}, "Unhandled"),
             r"^the function failed \(Unhandled\): Task timed out$",
         ),
-        (Lambda(["no"]), r"^the function answered list, not a proxy response$"),
+        (Lambda(["no"]), r"^the function answered list, not an object$"),
     ],
 )
 def test_a_function_error_is_no_answer(invoker: Lambda, message: str) -> None:
