@@ -13,7 +13,7 @@ from trending_core.errors import SettingsError
 from trending_core.telemetry import get_logger
 
 if TYPE_CHECKING:
-    from functions.enrichment.settings import Settings
+    from functions.enrichment.settings import WorkerSettings
 
 CACHE_S: Final = 300
 """Seconds that Powertools keeps a secret, for whoever asks again in this environment."""
@@ -21,7 +21,7 @@ NO_VALUE: Final = "ResourceNotFoundException"
 """Secrets Manager's answer for a secret without a value."""
 
 
-def read_api_key(settings: Settings) -> SecretStr | None:
+def read_api_key(settings: WorkerSettings) -> SecretStr | None:
     """Give the key, or None where none is configured or nobody has filled the secret yet.
 
     A new or rotated key reaches new execution environments only: the client is made once, at init.

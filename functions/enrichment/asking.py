@@ -72,6 +72,13 @@ class Asker:
             measures.answer_not_kept()  # the answer is here: losing it now would waste what it cost
         return reply
 
+    def forget(self, request: LlmRequest) -> None:
+        """Let go of the kept answer to a question, so that asking it again asks the model."""
+        try:
+            self._answers.drop(request.fingerprint(self._client.model))
+        except Unavailable:
+            measures.answer_not_forgotten()  # it is used again until it expires; the caller's failure stays the same
+
     def _attempt(self, request: LlmRequest, timeout_s: float) -> LlmReply:
         try:
             return self._breaker.call(lambda: self._client.generate(request, timeout_s=timeout_s))

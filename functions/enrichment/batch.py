@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 MIN_LEFT_MS: Final = 28_000
 """A job that could not end within the invocation's time is left to the next one."""
+NO_TIME: Final = "No time was left for this item beside the others of its batch."
+BROKE: Final = "An unexpected error ended the enrichment."
+"""Said in the place of an error that nobody foresaw: its own words may quote anything."""
 
 
 def work_batch(
@@ -46,13 +49,11 @@ def work_batch(
     dict
         ``{"batchItemFailures": [{"itemIdentifier": message id}, ...]}``.
     """
-    failures: list[dict[str, str]] = []
-    for record in event["Records"]:
-        done = remaining_ms() >= MIN_LEFT_MS and _work(
-            service, record, max_receives=max_receives, remaining_ms=remaining_ms
-        )
-        if not done:
-            failures.append({"itemIdentifier": record["messageId"]})
+    failures = [
+        {"itemIdentifier": record["messageId"]}
+        for record in event["Records"]
+        if not _work(service, record, max_receives=max_receives, remaining_ms=remaining_ms)
+    ]
     measures.failed_jobs(len(failures))
     measures.flush()
     return {"batchItemFailures": failures}
@@ -65,24 +66,46 @@ def _work(
     max_receives: int,
     remaining_ms: Callable[[], int],
 ) -> bool:
-    """Do one job; tell whether its message may go."""
-    logger = get_logger()
+    """Do one job, and mark its item if this was its last chance; tell whether its message may go."""
+    last = int(record["attributes"]["ApproximateReceiveCount"]) >= max_receives
     try:
         job = Job.model_validate_json(record["body"])
     except ValidationError:
-        logger.error("a message is not a job", message_id=record["messageId"])  # noqa: TRY400 -- would quote it
+        get_logger().error("a message is not a job", message_id=record["messageId"])
         return False
+    failure = _failure(service, job, remaining_ms=remaining_ms)
+    if failure is None:
+        return True
+    if last:
+        _give_up(service, job, failure)
+    return False
+
+
+def _failure(service: EnrichmentService, job: Job, *, remaining_ms: Callable[[], int]) -> str | None:
+    """Do one job; say why it is not done, or None where it is."""
+    logger = get_logger()
+    if remaining_ms() < MIN_LEFT_MS:
+        logger.warning("no time was left for a job", item_id=job.item_id)
+        return NO_TIME
     try:
         service.work(job, remaining_ms=remaining_ms)
     except TrendingError as error:
-        last = int(record["attributes"]["ApproximateReceiveCount"]) >= max_receives
-        logger.warning("a job failed", item_id=job.item_id, error=error.slug, last=last)
-        if last:
-            service.give_up(job, error.detail)
-        return False
+        logger.warning("a job failed", item_id=job.item_id, error=error.slug)
+        return error.detail
     except Exception as error:  # noqa: BLE001 -- one broken job must not fail its neighbours; it is logged and comes back
         logger.error(  # noqa: TRY400 -- places, not words
             "a job broke", item_id=job.item_id, error_places=error_places(error)
         )
-        return False
-    return True
+        return BROKE
+    return None
+
+
+def _give_up(service: EnrichmentService, job: Job, reason: str) -> None:
+    """Mark the item as failed; where that fails too it stays pending, and a repeated request queues it again."""
+    get_logger().warning("a job is given up", item_id=job.item_id)
+    try:
+        service.give_up(job, reason)
+    except Exception as error:  # noqa: BLE001 -- one item that cannot be marked must not fail its neighbours
+        get_logger().error(
+            "a failed item could not be marked", item_id=job.item_id, error_places=error_places(error)
+        )

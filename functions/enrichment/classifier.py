@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from trending_core.errors import Unavailable
+from trending_core.errors import InternalError, Unavailable
 from trending_core.genres import Genre  # noqa: TC001 -- pydantic reads it
 from trending_core.models import GenreScore
+from trending_core.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,8 @@ class GenreClassifier(Protocol):
         ------
         Unavailable
             If there is no answer.
+        InternalError
+            If the request is refused: asking again would not help.
         """
         ...
 
@@ -80,7 +83,12 @@ class LambdaGenreClassifier:
                 FunctionName=self._function, Payload=json.dumps(proxy_event(body))
             )
             payload = json.loads(answer["Payload"].read())
-            if "FunctionError" in answer or payload["statusCode"] != 200:  # noqa: PLR2004 -- HTTP's OK
+            status = 500 if "FunctionError" in answer else payload["statusCode"]
+            if 400 <= status < 500:  # noqa: PLR2004 -- HTTP's client errors
+                # What this function accepts the other one has to accept: where it does not, one of them is wrong.
+                get_logger().error("the classification function refused a plot", answered=status)
+                raise InternalError
+            if status != 200:  # noqa: PLR2004 -- HTTP's OK
                 message = "The classification function did not classify this plot; nothing was stored."
                 raise Unavailable(message, retry_after_s=5)
             result = _Result.model_validate_json(payload["body"])

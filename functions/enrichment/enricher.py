@@ -85,12 +85,16 @@ class LlmEnricher:
             answer = read_answer(reply.text, instruction=self._prompt.instruction)
         except InvalidAnswer as refused:
             measures.answer_refused(str(refused), repaired=False)
-            reply = self._asker.ask(self._prompt.render_repair(request, reply.text, str(refused)), budget)
+            repair = self._prompt.render_repair(request, reply.text, str(refused))
+            reply = self._asker.ask(repair, budget)
             spent.add(reply)
             try:
                 answer = read_answer(reply.text, instruction=self._prompt.instruction)
             except InvalidAnswer as again:
                 measures.answer_refused(str(again), repaired=True)
+                # Kept, these two would refuse the same item for days.
+                for question in (request, repair):
+                    self._asker.forget(question)
                 message = "The language model gave no usable answer twice."
                 raise LlmError(message, kind=FailureKind.INVALID_ANSWER) from again
         return self._enrichment(draft, answer, reply.model, spent)
@@ -168,7 +172,7 @@ class Enricher:
 
 
 def _upstream(error: LlmError) -> UpstreamFailed | UpstreamTimeout:
-    """Name the failure for a caller who allowed no fallback: 504 for a model that is late, 502 otherwise."""
-    if error.kind is FailureKind.TIMEOUT:
+    """Name the failure for a caller who allowed no fallback: 504 where time ran out, 502 otherwise."""
+    if error.kind in {FailureKind.TIMEOUT, FailureKind.NO_TIME}:
         return UpstreamTimeout(error.detail)
     return UpstreamFailed(error.detail)

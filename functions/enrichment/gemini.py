@@ -56,11 +56,21 @@ class _ReplyTooLargeError(Exception):
     """More than `MAX_REPLY_BYTES`."""
 
 
+class _RedirectedError(Exception):
+    """The service names another address."""
+
+
 class _BoundedAdapter(HTTPAdapter):
-    """Reads a reply whole, but never more than `MAX_REPLY_BYTES` of it."""
+    """Reads a reply whole, but never more than `MAX_REPLY_BYTES` of it, and follows it nowhere.
+
+    On a redirect to another host requests takes only ``Authorization`` out: the key and the item's text would go there.
+    """
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 -- passed on
         response = super().send(request, *args, **kwargs)
+        if response.is_redirect:
+            response.close()
+            raise _RedirectedError
         body = bytearray()
         for chunk in response.iter_content(CHUNK_BYTES):
             body += chunk
@@ -122,40 +132,52 @@ class GeminiClient:
         contents = [{"role": turn.role, "parts": [turn.text]} for turn in request.turns]
         options = RequestOptions(timeout=timeout_s, retry=None)
         try:
-            response = _within(timeout_s, lambda: model.generate_content(contents, request_options=options))
-        except GoogleAPICallError as error:
-            raise _refusal(error) from None
+            return self._answer(
+                lambda: model.generate_content(contents, request_options=options), timeout_s=timeout_s
+            )
         except (requests.Timeout, FutureTimeoutError):
             message = f"The language model did not answer within {timeout_s:.1f} s."
             raise LlmError(message, kind=FailureKind.TIMEOUT) from None
         except requests.RequestException:
             message = "The connection to the language model failed."
             raise LlmError(message, kind=FailureKind.CONNECTION) from None
-        except (ParseError, ValueError, AttributeError, TypeError, KeyError):
+        except (ParseError, ValueError, AttributeError, TypeError, KeyError, RecursionError):
             # The library takes a reply apart without checking it: ``{"error": "no"}`` ends in AttributeError.
             message = "The language model's service did not answer in its own format."
             raise LlmError(message, kind=FailureKind.MALFORMED_REPLY) from None
+        except _RedirectedError:
+            message = "The language model's service answered with a redirect, and none is followed."
+            raise LlmError(message, kind=FailureKind.REQUEST_REFUSED) from None
         except _ReplyTooLargeError:
             message = f"The language model's reply has more than {MAX_REPLY_BYTES} bytes."
             raise LlmError(message, kind=FailureKind.REPLY_TOO_LARGE) from None
-        return self._reply(response)
+
+    def _answer(self, ask: Callable[[], Any], *, timeout_s: float) -> LlmReply:
+        """Ask and read; what cannot be read, in a refusal too, is raised to `generate`, which names it."""
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # about reasons it does not know
+            try:
+                response = _within(timeout_s, ask)
+            except GoogleAPICallError as error:
+                raise _refusal(error) from None
+            return self._reply(response)
 
     def _reply(self, response: Any) -> LlmReply:  # noqa: ANN401 -- the library is not typed
         """Take text and token counts out of the library's response; a missing text is empty."""
         candidate = response.candidates[0] if response.candidates else None
-        if response.prompt_feedback.block_reason or (candidate and candidate.finish_reason.name in _BLOCKED):
+        # A reason that the library does not know is a plain number.
+        finished = getattr(candidate.finish_reason, "name", "") if candidate else ""
+        if response.prompt_feedback.block_reason or finished in _BLOCKED:
             message = "The language model's safety filter blocked this item."
             raise LlmError(message, kind=FailureKind.BLOCKED)
         parts = candidate.content.parts if candidate else ()
         usage = response.usage_metadata
+        input_tokens = max(0, usage.prompt_token_count)
         return LlmReply(
             text="".join(part.text for part in parts),
             model=self._model,
-            input_tokens=usage.prompt_token_count,
+            input_tokens=input_tokens,
             # A thinking model's thoughts are billed as output, but counted in the total alone.
-            output_tokens=max(
-                usage.candidates_token_count, usage.total_token_count - usage.prompt_token_count
-            ),
+            output_tokens=max(0, usage.candidates_token_count, usage.total_token_count - input_tokens),
         )
 
 
@@ -233,7 +255,7 @@ def _header_s(header: str) -> float | None:
         return seconds
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         return None

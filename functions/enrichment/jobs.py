@@ -36,6 +36,15 @@ class JobQueue(Protocol):
         ...
 
 
+class NoJobQueue:
+    """The `JobQueue` of the worker, which queues nothing."""
+
+    def send(self, job: Job) -> None:  # noqa: ARG002 -- the protocol's
+        """Refuse a job; see `JobQueue.send`."""
+        message = "Nothing is queued here."
+        raise Unavailable(message, retry_after_s=5)
+
+
 class SqsJobQueue:
     """A `JobQueue` on SQS.
 

@@ -1,7 +1,7 @@
 """Answers that were paid for, kept before anything else is done with them.
 
 If the function dies after a reply and before the item is written, the next attempt asks the same question, finds the
-reply here, and pays nothing. What cannot be covered is a death between the provider's reply and this write, and an attempt
+reply here, and pays nothing. A reply that was refused, and whose repair was refused too, is dropped again. What cannot be covered is a death between the provider's reply and this write, and an attempt
 that timed out here and was finished there: the provider offers no way to fetch an answer twice. Must not know items, or
 what an answer means.
 """
@@ -50,6 +50,16 @@ class PaidAnswers(Protocol):
         """
         ...
 
+    def drop(self, fingerprint: str) -> None:
+        """Let go of a reply; of none, too.
+
+        Raises
+        ------
+        Unavailable
+            If it is not known to be gone.
+        """
+        ...
+
 
 class DynamoPaidAnswers:
     """`PaidAnswers` in a table with the partition key ``id`` and the TTL attribute ``expiration``.
@@ -91,6 +101,11 @@ class DynamoPaidAnswers:
         }
         with answering():
             self._client.put_item(TableName=self._table, Item=row)
+
+    def drop(self, fingerprint: str) -> None:
+        """Let go of a reply; see `PaidAnswers.drop`."""
+        with answering():
+            self._client.delete_item(TableName=self._table, Key=_key(fingerprint))
 
 
 def _key(fingerprint: str) -> dict[str, dict[str, str]]:

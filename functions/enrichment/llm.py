@@ -32,6 +32,8 @@ class FailureKind(StrEnum):
     BLOCKED = "blocked"
     INVALID_ANSWER = "invalid_answer"
     BREAKER_OPEN = "breaker_open"
+    NO_TIME = "no_time"
+    """The model was not asked: the budget was spent before."""
 
 
 RETRYABLE: Final = frozenset(

@@ -77,6 +77,12 @@ def answer_not_kept() -> None:
     get_logger().warning("a paid answer could not be kept")
 
 
+def answer_not_forgotten() -> None:
+    """Count an unusable answer that could not be dropped: it will be used, and refused, again."""
+    _metrics().add_metric(name="LlmAnswersNotForgotten", unit=MetricUnit.Count, value=1)
+    get_logger().warning("an unusable answer could not be dropped")
+
+
 def enriched(*, fallback: FailureKind | None) -> None:
     """Count an enriched item and whether the fallback made it; the rate is ``Fallbacks / Enriched``."""
     metrics = _watched()

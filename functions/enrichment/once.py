@@ -23,7 +23,7 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyValidationError,
 )
 
-from trending_core.errors import Conflict, FieldError, InvalidInput, Unavailable
+from trending_core.errors import FieldError, InProgress, InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +55,8 @@ class Once(Protocol):
 
         Raises
         ------
-        Conflict
-            If the same work is in progress.
+        InProgress
+            If the same work is under way.
         InvalidInput
             If the key was used with other content.
         Unavailable
@@ -114,7 +114,7 @@ class DynamoOnce:
             return str(guarded(request={"key": key, "content": content}))
         except IdempotencyAlreadyInProgressError as error:
             message = f"The same request is being worked on; ask again in {RETRY_AFTER_S} seconds."
-            raise Conflict(message, headers={"Retry-After": str(RETRY_AFTER_S)}) from error
+            raise InProgress(message, retry_after_s=RETRY_AFTER_S) from error
         except IdempotencyValidationError as error:
             message = "This Idempotency-Key was used with another request."
             reason = "was used with another request"

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from functions.enrichment.llm import RETRYABLE, LlmError
+from functions.enrichment.llm import RETRYABLE, FailureKind, LlmError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ class RetryPolicy:
     attempt_timeout_s : float
         Longest single attempt.
     min_attempt_s : float
-        An attempt that would get less than this is not begun.
+        An attempt for which the budget has less than this is not begun, the first one included.
     """
 
     attempts: int = 4
@@ -96,14 +96,19 @@ class Retrier:
         Raises
         ------
         LlmError
-            The last failure, when it is not worth another attempt or no time is left for one.
+            The last failure, when it is not worth another attempt or no time is left for one; with kind ``no_time``
+            if there was none for the first.
         """
         attempt = 1
+        failed: LlmError | None = None
         while True:
-            timeout_s = min(self._policy.attempt_timeout_s, budget.remaining_s())
+            left_s = budget.remaining_s()
+            if left_s < self._policy.min_attempt_s:
+                raise failed or _no_time()
             try:
-                return operation(timeout_s)
+                return operation(min(self._policy.attempt_timeout_s, left_s))
             except LlmError as error:
+                failed = error
                 wait_s = self._wait_s(attempt, error)
                 time_left = budget.remaining_s() - wait_s >= self._policy.min_attempt_s
                 if error.kind not in RETRYABLE or attempt >= self._policy.attempts or not time_left:
@@ -116,3 +121,8 @@ class Retrier:
         return (
             jitter if error.retry_after_s is None else error.retry_after_s + min(jitter, self._policy.base_s)
         )
+
+
+def _no_time() -> LlmError:
+    message = "No time was left to ask the language model."
+    return LlmError(message, kind=FailureKind.NO_TIME)

@@ -12,6 +12,7 @@ from functions.enrichment.schemas import EnrichRequest  # noqa: TC001 -- Powerto
 from functions.enrichment.service import Order
 from trending_core.errors import (
     Conflict,
+    InProgress,
     InternalError,
     InvalidInput,
     MalformedRequest,
@@ -21,7 +22,7 @@ from trending_core.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
-from trending_core.http import App, base_path, make_app
+from trending_core.http import App, base_path, caller_id, make_app
 from trending_core.models import Status
 from trending_core.problem import problem_responses
 from trending_core.views import StoredItem
@@ -29,11 +30,20 @@ from trending_core.views import StoredItem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponseHeader
+
     from functions.enrichment.service import EnrichmentService
     from trending_core.models import Item
 
 RESPOND_ASYNC: Final = "respond-async"
 """https://www.rfc-editor.org/rfc/rfc7240#section-4.1"""
+_HEADERS: Final[dict[str, OpenAPIResponseHeader]] = {
+    "Location": {"description": "Where the item is, without a host.", "schema": {"type": "string"}},
+    "Preference-Applied": {
+        "description": f"`{RESPOND_ASYNC}`, where that was asked for.",
+        "schema": {"type": "string"},
+    },
+}
 _PREFERENCE: Final = re.compile(r"(?:^|,)\s*respond-async\s*(?=$|[,;])", re.IGNORECASE)
 
 
@@ -51,14 +61,20 @@ def build_app(service: EnrichmentService) -> App:
         ),
         tags=["items"],
         responses={
-            200: {"description": "The stored item", "content": {"application/json": {"model": StoredItem}}},
+            200: {
+                "description": "The stored item",
+                "headers": _HEADERS,
+                "content": {"application/json": {"model": StoredItem}},
+            },
             202: {
                 "description": "Accepted for later; poll `Location`. Only where `Prefer: respond-async` queued the item",
+                "headers": _HEADERS,
                 "content": {"application/json": {"model": StoredItem}},
             },
             **problem_responses(
                 MalformedRequest,
                 Conflict,
+                InProgress,
                 PayloadTooLarge,
                 UnsupportedMediaType,
                 InvalidInput,
@@ -80,11 +96,16 @@ def build_app(service: EnrichmentService) -> App:
                 alias="idempotency-key",
                 min_length=1,
                 max_length=255,
-                description="Your own name for this request; for 24 hours it stands for this content only.",
+                description=(
+                    "Your own name for this request; for 24 hours it stands for this content only. Names of another API "
+                    "key's requests never meet yours."
+                ),
             ),
         ] = None,
     ) -> Response[StoredItem]:
-        order = Order(draft=request.draft(), fallback=request.fallback, idempotency_key=idempotency_key)
+        # One caller's key is another one than the same text of somebody else; an API key's id holds no colon.
+        key = idempotency_key and f"{caller_id(app.current_event.raw_event)}:{idempotency_key}"
+        order = Order(draft=request.draft(), fallback=request.fallback, idempotency_key=key)
         remaining_ms = app.lambda_context.get_remaining_time_in_millis
         if not _PREFERENCE.search(prefer or ""):
             return answer(service.enrich(order, remaining_ms=remaining_ms))

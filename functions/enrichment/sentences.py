@@ -9,7 +9,9 @@ from typing import Final
 _ABBREVIATION: Final = re.compile(
     r"(?:^|[\s(\"'])(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|Lt|Col|Gen|Sgt|Capt|Mt|vs|etc|No|U\.S|U\.K|[A-Z])\.$"
 )
-_END: Final = re.compile(r"[.!?…]+[\"'”\u2019)\]]*(?=\s)|\n\s*\n")
+_END: Final = re.compile(r"(?<![.!?…])[.!?…]++[\"'”\u2019)\]]*+(?=\s)|\n\s*\n")
+"""A run of marks is tried once, from its beginning and to its end: a million dots without a space take no longer than
+a million letters."""
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 _SPACE: Final = re.compile(r"\s+")
 _TAIL: Final = 12
@@ -24,10 +26,10 @@ def sentences(text: str) -> list[str]:
     found: list[str] = []
     start = 0
     for match in _END.finditer(f"{text}\n\n"):
-        candidate = text[start : match.end()]
-        if match.group().startswith(".") and _ABBREVIATION.search(candidate.rstrip()[-_TAIL:]):
+        tail = text[max(start, match.end() - _TAIL) : match.end()]
+        if match.group().startswith(".") and _ABBREVIATION.search(tail):
             continue
-        if sentence := _SPACE.sub(" ", candidate).strip():
+        if sentence := _SPACE.sub(" ", text[start : match.end()]).strip():
             found.append(sentence)
         start = match.end()
     if rest := _SPACE.sub(" ", text[start:]).strip():

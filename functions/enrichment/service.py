@@ -84,7 +84,9 @@ class EnrichmentService:
         Raises
         ------
         Conflict
-            If an item of that id has other content, or the same enrichment is in progress.
+            If an item of that id has other content.
+        InProgress
+            If the same enrichment is under way.
         InvalidInput
             If the idempotency key was used with another request.
         UpstreamFailed, UpstreamTimeout
@@ -105,7 +107,7 @@ class EnrichmentService:
 
         Raises
         ------
-        Conflict, InvalidInput, Unavailable
+        Conflict, InProgress, InvalidInput, Unavailable
             As in `enrich`.
         """
         return self._keyed(order, lambda: self._queue(order), remaining_ms)
@@ -134,7 +136,7 @@ class EnrichmentService:
         ------
         NotFound
             If the item is not stored.
-        Conflict, UpstreamFailed, UpstreamTimeout, Unavailable
+        Conflict, InProgress, UpstreamFailed, UpstreamTimeout, Unavailable
             As in `enrich`: the message should come back later.
         """
         draft = self.store.draft(job.item_id)

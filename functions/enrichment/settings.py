@@ -19,7 +19,7 @@ def _endpoint(value: str) -> str:
 Name = Annotated[str, StringConstraints(min_length=1, max_length=2_048)]
 
 
-class Settings(BaseSettings):
+class WorkerSettings(BaseSettings):
     """Read once, at init, by `trending_core.settings.load_settings`; an empty variable counts as unset."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
@@ -28,8 +28,6 @@ class Settings(BaseSettings):
     """``ITEMS_TABLE``: where items are stored."""
     idempotency_table: Name
     """``IDEMPOTENCY_TABLE``: records of requests and paid answers; partition key ``id``, TTL ``expiration``."""
-    enrichment_queue_url: Name
-    """``ENRICHMENT_QUEUE_URL``: where items wait that were sent with ``Prefer: respond-async``."""
     classification_function: Name
     """``CLASSIFICATION_FUNCTION``: name or ARN of the function that gives genres without a model."""
     gemini_secret_arn: Name | None = None
@@ -48,6 +46,14 @@ class Settings(BaseSettings):
     llm_attempt_timeout_s: float = Field(default=12.0, ge=0.1, le=20)
     """``LLM_ATTEMPT_TIMEOUT_S``: the longest single call, in seconds."""
     queue_max_receives: int = Field(default=3, ge=1)
-    """``QUEUE_MAX_RECEIVES``: deliveries before a message goes to the dead-letter queue, as the queue has it."""
+    """``QUEUE_MAX_RECEIVES``: deliveries before a message goes to the dead-letter queue; the deployment gives what the
+    queue has."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=6 * 1024 * 1024)
     """``MAX_BODY_BYTES``: a larger request is refused with 413. Lambda's own limit is 6 MB."""
+
+
+class Settings(WorkerSettings):
+    """The HTTP side's, which alone puts items into the queue."""
+
+    enrichment_queue_url: Name
+    """``ENRICHMENT_QUEUE_URL``: where items wait that were sent with ``Prefer: respond-async``."""

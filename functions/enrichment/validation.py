@@ -23,7 +23,7 @@ MAX_SUMMARY: Final = 1_000
 LEAK_LENGTH: Final = 60
 """Characters in a row that a summary may not share with the instruction."""
 
-_FENCE = re.compile(r"^```(?:json)?\s*\n(.*?)\n?```$", re.DOTALL)
+_FENCE: Final = "```"
 _MARKUP = re.compile(r"<[!?/a-zA-Z][^<>]*>?")
 _SPACE = re.compile(r"\s+")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
@@ -42,6 +42,14 @@ def plain(text: str) -> str:
         if character.isspace() or unicodedata.category(character) not in _INVISIBLE
     )
     return _SPACE.sub(" ", _MARKUP.sub(" ", visible)).strip()
+
+
+def unfenced(text: str) -> str:
+    """Take one code fence off a text, with or without the name ``json``; give a text without one as it is."""
+    opening, _, rest = text.strip().partition("\n")
+    if opening.rstrip() not in {_FENCE, f"{_FENCE}json"} or not rest.endswith(_FENCE):
+        return text
+    return rest.removesuffix(_FENCE).strip()
 
 
 def _summary(text: str) -> str:
@@ -121,9 +129,8 @@ def _parse(text: str) -> Answer:
     if len(text) > MAX_ANSWER:
         message = f"it is longer than {MAX_ANSWER} characters"
         raise InvalidAnswer(message)
-    fenced = _FENCE.match(text.strip())
     try:
-        return Answer.model_validate_json(fenced.group(1) if fenced else text)
+        return Answer.model_validate_json(unfenced(text))
     except ValidationError as error:
         message = _reason(error)
         raise InvalidAnswer(message) from None  # the error quotes the answer

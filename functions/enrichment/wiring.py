@@ -12,7 +12,7 @@ from functions.enrichment.asking import Asker
 from functions.enrichment.breaker import CircuitBreaker
 from functions.enrichment.classifier import LambdaGenreClassifier
 from functions.enrichment.enricher import Enricher, LlmEnricher
-from functions.enrichment.jobs import SqsJobQueue
+from functions.enrichment.jobs import NoJobQueue, SqsJobQueue
 from functions.enrichment.ledger import DynamoPaidAnswers
 from functions.enrichment.local_enricher import LocalEnricher
 from functions.enrichment.once import KEEP_CONTENT_S, KEEP_KEY_S, DynamoOnce
@@ -21,17 +21,18 @@ from functions.enrichment.prompts import load_prompt
 from functions.enrichment.retry import Retrier, RetryPolicy
 from functions.enrichment.sentiment import load_lexicon
 from functions.enrichment.service import EnrichmentService
+from functions.enrichment.settings import Settings
 from trending_core.dynamo_client import connect
 from trending_core.store_dynamodb import DynamoItemStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
-    from functions.enrichment.settings import Settings
+    from functions.enrichment.settings import WorkerSettings
 
 
-def build_service(settings: Settings) -> EnrichmentService:
-    """Make the service with its AWS clients.
+def build_service(settings: WorkerSettings) -> EnrichmentService:
+    """Make the service with its AWS clients; it queues items only with the HTTP side's `Settings`.
 
     Raises
     ------
@@ -49,11 +50,15 @@ def build_service(settings: Settings) -> EnrichmentService:
         ),
         keys=DynamoOnce(database, settings.idempotency_table, prefix="key", keep_s=KEEP_KEY_S),
         contents=DynamoOnce(database, settings.idempotency_table, prefix="content", keep_s=KEEP_CONTENT_S),
-        queue=SqsJobQueue(boto3.client("sqs"), settings.enrichment_queue_url),
+        queue=(
+            SqsJobQueue(boto3.client("sqs"), settings.enrichment_queue_url)
+            if isinstance(settings, Settings)
+            else NoJobQueue()
+        ),
     )
 
 
-def build_llm(settings: Settings, database: DynamoDBClient) -> LlmEnricher | None:
+def build_llm(settings: WorkerSettings, database: DynamoDBClient) -> LlmEnricher | None:
     """Make the enricher that asks the model, or None where no key is configured.
 
     Raises

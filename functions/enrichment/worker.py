@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.enrichment.batch import work_batch
-from functions.enrichment.settings import Settings
+from functions.enrichment.settings import WorkerSettings
 from functions.enrichment.wiring import build_service
 from trending_core.settings import load_settings
 from trending_core.telemetry import get_logger
@@ -13,7 +13,7 @@ from trending_core.telemetry import get_logger
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-settings = load_settings(Settings)
+settings = load_settings(WorkerSettings)
 service = build_service(settings)
 
 

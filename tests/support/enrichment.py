@@ -105,6 +105,9 @@ class MemoryAnswers:
             raise Unavailable(message)
         self.kept[fingerprint] = reply
 
+    def drop(self, fingerprint: str) -> None:
+        self.kept.pop(fingerprint, None)
+
 
 class Always:
     """A `Once` that remembers nothing."""

@@ -93,7 +93,7 @@ class ScriptedServer:
         self._server.server_close()
 
 
-def says(text: str, *, finish: str = "STOP", tokens: tuple[int, int, int] = (100, 20, 120)) -> Step:
+def says(text: str, *, finish: str | int = "STOP", tokens: tuple[int, int, int] = (100, 20, 120)) -> Step:
     """Answer as Gemini does, with this text."""
     candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": finish, "index": 0}
     return gives({"candidates": [candidate], "usageMetadata": _usage(tokens)})
@@ -123,6 +123,11 @@ def fails(
 def raw(body: bytes, *, status: int = 200) -> Step:
     """Answer with exactly these bytes."""
     return lambda exchange: exchange.answer(status, body)
+
+
+def redirects(address: str, *, status: int = 307) -> Step:
+    """Name another address, to which the same request should be sent."""
+    return lambda exchange: exchange.answer(status, b"", {"Location": address})
 
 
 def hangs(exchange: Exchange) -> None:

@@ -16,10 +16,14 @@ from functions.enrichment.routes import build_app
 from tests.support.enrichment import GOOD, KEY, NOW, ScriptedLlm, draft, house
 from tests.support.gateway import Answer, proxy_event, read
 from tests.support.lambda_context import TimedContext
+from tests.support.openapi import assert_documented
+from trending_core.errors import InProgress
 from trending_core.http import handle
 from trending_core.views import StoredItem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.enrichment import House
 
 REPLY = LlmReply(text=GOOD, model="gemini-2.5-flash-lite", input_tokens=100, output_tokens=20)
@@ -31,9 +35,12 @@ BODY: dict[str, Any] = {
 }
 
 
-def post(made: House, body: Any, headers: dict[str, str] | None = None) -> Answer:
+def post(
+    made: House, body: Any, headers: dict[str, str] | None = None, *, api_key_id: str | None = None
+) -> Answer:
     text = body if isinstance(body, str) else json.dumps(body)
     event = proxy_event("POST", "/enrich-item", text)
+    event["requestContext"]["identity"]["apiKeyId"] = api_key_id
     for name, value in (headers or {}).items():
         event["headers"][name] = value
         event["multiValueHeaders"][name] = [value]
@@ -130,7 +137,12 @@ def test_other_content_under_a_taken_id_is_409() -> None:
         ({"year": 99_999}, "year"),
         ({"year": 1500}, "year"),
         ({"year": "last"}, "year"),
+        ({"year": "2024"}, "year"),
+        ({"year": 2024.0}, "year"),
         ({"title": ""}, "title"),
+        ({"title": " "}, "title"),
+        ({"plot": "\u200b"}, "plot"),
+        ({"reviews": ["fine", "\n"]}, "reviews[1]"),
         ({"title": "t" * 301}, "title"),
         ({"title": None}, "title"),
         ({"plot": ""}, "plot"),
@@ -139,7 +151,11 @@ def test_other_content_under_a_taken_id_is_409() -> None:
         ({"item_id": "no spaces please"}, "item_id"),
         ({"item_id": "x" * 65}, "item_id"),
         ({"item_id": "../etc"}, "item_id"),
+        ({"item_id": ""}, "item_id"),
+        ({"item_id": "it-0123456789abcdef01234567"}, "item_id"),
         ({"fallback": "maybe"}, "fallback"),
+        ({"fallback": "yes"}, "fallback"),
+        ({"fallback": 1}, "fallback"),
         ({"score": 10}, "score"),
     ],
 )
@@ -168,6 +184,34 @@ def test_bodies_that_are_no_json_object_and_too_large_ones() -> None:
     assert post(made, "{").status == 400
     assert post(made, "[]").status == 422
     assert post(made, {**BODY, "reviews": ["r" * 2_000_000]}).status == 413
+
+
+class Holding:
+    """A `Once` that remembers the keys it saw, and is always at work."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+
+    def run(self, key: str, content: str, work: Callable[[], str], *, remaining_ms: Callable[[], int]) -> str:
+        self.keys.append(key)
+        message = "The same request is being worked on; ask again in 5 seconds."
+        raise InProgress(message, retry_after_s=5)
+
+
+def test_each_api_key_has_idempotency_keys_of_its_own() -> None:
+    keys = Holding()
+    made = house(None, keys=keys)
+    for api_key_id in ("a1b2", "c3d4", None):
+        post(made, BODY, {"Idempotency-Key": "1"}, api_key_id=api_key_id)
+    assert len(set(keys.keys)) == 3
+    assert all(key.endswith(":1") for key in keys.keys)
+
+
+def test_a_request_that_is_being_worked_on_is_no_conflict() -> None:
+    answer = post(house(None, keys=Holding()), BODY, {"Idempotency-Key": "1"})
+    assert (answer.status, answer.headers["retry-after"]) == (409, "5")
+    assert answer.body["type"] == "tag:trending-now,2026:in-progress"
+    assert_documented("POST", "/enrich-item", answer)
 
 
 def test_an_idempotency_key_has_bounds() -> None:

@@ -23,6 +23,7 @@ from tests.support.scripted_server import (
     gives,
     hangs,
     raw,
+    redirects,
     says,
     trickles,
 )
@@ -72,6 +73,26 @@ def test_a_thinking_models_thoughts_are_counted_as_output() -> None:
         assert ask(server).output_tokens == 90
 
 
+def test_counts_below_nothing_are_none() -> None:
+    with ScriptedServer(says(GOOD, tokens=(-5, -20, -25))) as server:
+        assert ask(server) == LlmReply(text=GOOD, model=MODEL, input_tokens=0, output_tokens=0)
+    with ScriptedServer(says(GOOD, tokens=(-5, 20, 20))) as server:
+        assert ask(server) == LlmReply(text=GOOD, model=MODEL, input_tokens=0, output_tokens=20)
+
+
+def test_a_reason_to_finish_that_the_library_does_not_know_is_none_to_refuse() -> None:
+    with ScriptedServer(says(GOOD, finish=15)) as server:
+        assert ask(server).text == GOOD
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_redirect_is_not_followed_with_key_and_text(status: int) -> None:
+    with ScriptedServer(says(GOOD)) as other:
+        error = failure(redirects(other.url, status=status))
+    assert error.kind is FailureKind.REQUEST_REFUSED
+    assert other.seen == []
+
+
 def test_a_second_question_repeats_the_conversation() -> None:
     repair = load_prompt("v1").render_repair(REQUEST, "prose", "it is not a complete JSON object")
     with ScriptedServer(says(GOOD)) as server:
@@ -107,6 +128,9 @@ def test_a_second_question_repeats_the_conversation() -> None:
         (raw(b"<html>Bad gateway</html>", status=502), FailureKind.OVERLOADED),
         (raw(b"[]", status=500), FailureKind.OVERLOADED),
         (raw(b'{"error": "no"}', status=500), FailureKind.MALFORMED_REPLY),
+        (raw(b'{"error": {"details": [7]}}', status=503), FailureKind.MALFORMED_REPLY),
+        (raw(b"[" * 100_000, status=503), FailureKind.MALFORMED_REPLY),
+        (raw(b"[" * 100_000), FailureKind.MALFORMED_REPLY),
         (raw(b'{"candidates": 7}'), FailureKind.MALFORMED_REPLY),
         (drops, FailureKind.CONNECTION),
         (breaks_off, FailureKind.CONNECTION),
@@ -115,6 +139,7 @@ def test_a_second_question_repeats_the_conversation() -> None:
         (raw(b"x" * (MAX_REPLY_BYTES + 1)), FailureKind.REPLY_TOO_LARGE),
         (says("x" * 10_000_000), FailureKind.REPLY_TOO_LARGE),
         (gives({"promptFeedback": {"blockReason": "SAFETY"}}), FailureKind.BLOCKED),
+        (gives({"promptFeedback": {"blockReason": 77}}), FailureKind.BLOCKED),
         (says("", finish="SAFETY"), FailureKind.BLOCKED),
         (says("", finish="PROHIBITED_CONTENT"), FailureKind.BLOCKED),
     ],
@@ -160,6 +185,11 @@ def test_retry_after_is_read_in_each_of_its_forms() -> None:
     assert failure(fails(429, headers={"Retry-After": "soon"})).retry_after_s is None
     assert failure(fails(429, headers={"Retry-After": "-1"})).retry_after_s is None
     assert failure(fails(429, headers={"Retry-After": "nan"})).retry_after_s is None
+    for beyond in (
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2029 00:00:00 +99999999999999999999",
+    ):
+        assert failure(fails(503, headers={"Retry-After": beyond})).retry_after_s is None
     moment = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     assert failure(fails(429, headers={"Retry-After": moment})).retry_after_s == pytest.approx(3600, abs=600)
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17.5s"}

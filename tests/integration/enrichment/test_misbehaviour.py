@@ -123,6 +123,8 @@ RECOVERED: dict[str, tuple[Step, ...]] = {
     "no candidate": (gives({"candidates": []}), says(GOOD)),
     "own instructions": (says(answer(summary=load_prompt("v1").instruction[:300])), says(GOOD)),
     "fenced": (says(f"```json\n{GOOD}\n```"),),
+    "unknown reason to finish": (says(GOOD, finish=15),),
+    "tokens below nothing": (says(GOOD, tokens=(-5, -20, -25)),),
 }
 LOST: dict[str, tuple[Step, ...]] = {
     "429 for an hour": (fails(429, headers={"Retry-After": "3600"}),),
@@ -144,6 +146,12 @@ LOST: dict[str, tuple[Step, ...]] = {
     "own instructions": (says(load_prompt("v1").instruction),),
     "instructions as summary": (says(answer(summary=load_prompt("v1").instruction[300:700])),),
     "nested": (says("[" * 15_000),),
+    "unknown reason to finish": (says("", finish=15),),
+    "tokens below nothing": (says("prose", tokens=(-5, -20, -25)),),
+    "nested refusal": (raw(b"[" * 100_000, status=503),),
+    "come back in an impossible year": (
+        fails(503, headers={"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}),
+    ),
     "bad key": (fails(403),),
     "refused": (fails(400),),
 }

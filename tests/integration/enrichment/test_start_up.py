@@ -104,6 +104,17 @@ def modules(**environment: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
+def test_only_the_http_side_knows_the_queue() -> None:
+    """The worker's role cannot send, so it must not ask where to."""
+    worker = "import functions.enrichment.worker as w; print(type(w.service.queue).__name__)"
+    done = run(worker, ENRICHMENT_QUEUE_URL="")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "NoJobQueue"
+    done = run(IMPORTS, ENRICHMENT_QUEUE_URL="")
+    assert done.returncode == 1
+    assert "ENRICHMENT_QUEUE_URL is required" in done.stderr.splitlines()[-1]
+
+
 def test_without_a_key_the_models_library_is_never_imported() -> None:
     loaded = modules()
     assert not loaded & {

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from functions.enrichment.batch import work_batch
+from functions.enrichment.batch import BROKE, NO_TIME, work_batch
 from functions.enrichment.llm import FailureKind, LlmError, LlmReply
 from functions.enrichment.service import Order
 from tests.support.enrichment import GOOD, KEY, ScriptedLlm, draft, far_off, house
+from trending_core.errors import Unavailable
 from trending_core.models import Status
+from trending_core.store_memory import MemoryItemStore
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pytest
 
     from tests.support.enrichment import House
+    from trending_core.models import Item
 
 REPLY = LlmReply(text=GOOD, model="gemini-2.5-flash-lite", input_tokens=100, output_tokens=20)
 DOWN = LlmError("The language model is down.", kind=FailureKind.REQUEST_REFUSED)
@@ -84,6 +89,47 @@ def test_a_job_that_would_not_end_in_time_is_left_for_the_next_invocation() -> N
     job = submit(made, "one")
     assert work(made, record(1, job), left_ms=10_000) == ["m1"]
     assert llm.requests == []
+
+
+def test_a_job_that_never_got_time_marks_its_item_with_the_last_delivery() -> None:
+    llm = ScriptedLlm([REPLY])
+    made = house(llm)
+    job = submit(made, "one")
+    item_id = json.loads(job)["item_id"]
+    for receives in (1, 2):
+        assert work(made, record(1, job, receives), left_ms=10_000) == ["m1"]
+        assert made.store.get(item_id).status is Status.PENDING
+    assert work(made, record(1, job, 3), left_ms=10_000) == ["m1"]
+    assert made.store.get(item_id).failure == NO_TIME
+    assert llm.requests == []
+
+
+def test_a_job_that_breaks_each_time_marks_its_item_without_the_errors_words() -> None:
+    llm = ScriptedLlm([RuntimeError(f"secret {KEY}")])
+    made = house(llm)
+    job = submit(made, "one")
+    for receives in (1, 2, 3):
+        assert work(made, record(1, job, receives)) == ["m1"]
+    item = made.store.get(json.loads(job)["item_id"])
+    assert len(llm.requests) == 3
+    assert item.status is Status.FAILED
+    assert item.failure == BROKE
+
+
+def test_an_item_that_cannot_be_marked_fails_no_neighbour_and_is_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Unmarkable(MemoryItemStore):
+        def fail(self, item_id: str, reason: str, now: datetime) -> Item:
+            message = "The item store does not answer."
+            raise Unavailable(message)
+
+    made = house(ScriptedLlm([DOWN, REPLY]), store=Unmarkable())
+    one, two = submit(made, "one", fallback=False), submit(made, "two")
+    assert work(made, record(1, one, 3), record(2, two, 3)) == ["m1"]
+    assert made.store.get(json.loads(two)["item_id"]).status is Status.READY
+    measured = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"FailedJobs"' in line]
+    assert [line["FailedJobs"] for line in measured] == [[1.0]]
 
 
 def test_a_broken_job_fails_alone_and_its_words_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:

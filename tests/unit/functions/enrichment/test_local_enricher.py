@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given
@@ -139,6 +140,24 @@ def test_sentences_end_where_they_end() -> None:
     assert "They talk!" in sentences(text)
     assert sentences(text)[-1] == "the end"
     assert sentences("") == []
+
+
+def test_a_million_marks_without_a_space_are_one_sentence() -> None:
+    # Tried from each mark anew, this would take hours.
+    for mark in (".", "!", '."', ".')"):
+        run = mark * (1_000_000 // len(mark)) + "x"
+        assert sentences(run) == [run]
+
+
+@given(st.text(alphabet=".!…'\")x \n", max_size=60))
+def test_sentences_end_as_with_the_plain_pattern(text: str) -> None:
+    plain = re.compile(r"[.!?…]+[\"'”\u2019)\]]*(?=\s)|\n\s*\n")
+    found, start = [], 0
+    for match in plain.finditer(f"{text}\n\n"):
+        found.append(text[start : match.end()])
+        start = match.end()
+    found.append(text[start:])
+    assert sentences(text) == [" ".join(part.split()) for part in found if part.strip()]
 
 
 @given(st.text(max_size=2_000))

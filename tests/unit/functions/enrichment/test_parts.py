@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -19,8 +20,9 @@ from functions.enrichment.pricing import load_prices
 from functions.enrichment.sentiment import LEXICON, load_lexicon
 from functions.enrichment.settings import Settings
 from tests.support.enrichment import KEY
-from trending_core.errors import SettingsError, Unavailable
+from trending_core.errors import InternalError, SettingsError, Unavailable
 from trending_core.settings import load_settings
+from trending_core.telemetry import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,6 +220,18 @@ def test_selected_genres_are_taken_or_else_the_best_one() -> None:
 def test_anything_else_is_unavailable(payload: bytes, more: dict[str, str]) -> None:
     with pytest.raises(Unavailable, match="nothing was stored"):
         classified(payload, **more)
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+def test_a_refusal_is_a_defect_that_is_logged_and_never_try_again(
+    status: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(get_logger().handlers[0], "stream", sys.stdout)
+    with pytest.raises(InternalError) as caught:
+        classified(proxy([], status))
+    assert caught.value.headers == {}
+    logged = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (logged["level"], logged["answered"]) == ("ERROR", status)
 
 
 def test_a_function_that_cannot_be_reached_is_unavailable(aws_environment: None) -> None:

@@ -50,6 +50,8 @@ def test_no_request_outlives_its_budget(
     kind: FailureKind, retry_after_s: float | None, budget_s: float, took_s: float
 ) -> None:
     clock = Clock()
+    budget = Budget(budget_s, clock=clock)
+    enough = budget.remaining_s() >= RetryPolicy().min_attempt_s
     begun: list[float] = []
     start = clock.now
 
@@ -60,13 +62,40 @@ def test_no_request_outlives_its_budget(
         raise fault(kind, retry_after_s)
 
     with pytest.raises(LlmError):
-        Retrier(RetryPolicy(), sleep=clock.sleep, uniform=largest).run(attempt, Budget(budget_s, clock=clock))
+        Retrier(RetryPolicy(), sleep=clock.sleep, uniform=largest).run(attempt, budget)
     assert clock.now - start <= budget_s + 1e-9
-    assert 1 <= len(begun) <= RetryPolicy().attempts
+    assert int(enough) <= len(begun) <= (RetryPolicy().attempts if enough else 0)
+    assert all(budget_s - (moment - start) >= RetryPolicy().min_attempt_s - 1e-9 for moment in begun)
     if kind not in RETRYABLE:
-        assert len(begun) == 1
+        assert len(begun) == int(enough)
     if retry_after_s is not None:
         assert all(wait >= retry_after_s for wait in clock.waits)
+
+
+def test_without_time_nothing_is_asked() -> None:
+    clock = Clock()
+    asked: list[float] = []
+    with pytest.raises(LlmError) as caught:
+        Retrier(RetryPolicy(min_attempt_s=1)).run(asked.append, Budget(0.9, clock=clock))
+    assert caught.value.kind is FailureKind.NO_TIME
+    assert asked == []
+
+
+def test_a_wait_that_took_longer_leaves_the_failure_before_it() -> None:
+    clock = Clock()
+    asked: list[float] = []
+
+    def attempt(timeout_s: float) -> None:
+        asked.append(timeout_s)
+        raise fault(FailureKind.OVERLOADED)
+
+    def oversleep(seconds: float) -> None:
+        clock.sleep(seconds + 10)
+
+    with pytest.raises(LlmError) as caught:
+        Retrier(RetryPolicy(), sleep=oversleep).run(attempt, Budget(10, clock=clock))
+    assert caught.value.kind is FailureKind.OVERLOADED
+    assert asked == [10]
 
 
 def test_a_success_ends_it() -> None:

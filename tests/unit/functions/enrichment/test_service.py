@@ -26,7 +26,15 @@ from tests.support.enrichment import (
     far_off,
     house,
 )
-from trending_core.errors import Conflict, InvalidInput, NotFound, Unavailable, UpstreamFailed
+from trending_core.errors import (
+    Conflict,
+    InProgress,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+    UpstreamFailed,
+    UpstreamTimeout,
+)
 from trending_core.models import Status
 from trending_core.store_memory import MemoryItemStore
 
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
     from trending_core.models import Draft, Enrichment, Item
 
 REPLY = LlmReply(text=GOOD, model="gemini-2.5-flash-lite", input_tokens=100, output_tokens=20)
+PROSE = LlmReply(text="prose", model="gemini-2.5-flash-lite", input_tokens=50, output_tokens=5)
 DOWN = LlmError("down", kind=FailureKind.REQUEST_REFUSED)
 
 
@@ -133,8 +142,12 @@ def test_killed_between_answer_and_write_leaves_nothing_and_a_retry_completes_wi
     store = DyingStore()
     made = house(llm, store=store, answers=DynamoPaidAnswers(table, "idempotency"), **once(table))
     order = Order(draft=draft(), idempotency_key="my-key")
+    told = itertools.chain(
+        [1, 1], itertools.repeat(far_off())
+    )  # to the two records: they end with this invocation
     with pytest.raises(Killed):
-        made.service.enrich(order, remaining_ms=lambda: 1)
+        made.service.enrich(order, remaining_ms=lambda: next(told))
+    assert len(llm.requests) == 1
     with pytest.raises(NotFound):
         store.get(order.draft.item_id)
     item = made.service.enrich(order, remaining_ms=far_off)
@@ -151,19 +164,19 @@ def test_killed_while_its_time_still_runs_the_key_is_held_and_the_caller_told_to
     made = house(ScriptedLlm([REPLY]), store=DyingStore(), **once(table))
     with pytest.raises(Killed):
         made.service.enrich(Order(draft=draft()), remaining_ms=far_off)
-    with pytest.raises(Conflict, match="being worked on") as caught:
+    with pytest.raises(InProgress, match="being worked on") as caught:
         made.service.enrich(Order(draft=draft()), remaining_ms=far_off)
     assert caught.value.headers["Retry-After"] == "5"
 
 
 def test_a_concurrent_request_waits_and_pays_nothing(table: DynamoDBClient) -> None:
-    refused: list[Conflict] = []
+    refused: list[InProgress] = []
 
     class Busy(ScriptedLlm):
         """While it thinks, the same request arrives in another environment."""
 
         def generate(self, request: LlmRequest, *, timeout_s: float) -> LlmReply:
-            with pytest.raises(Conflict, match="being worked on") as caught:
+            with pytest.raises(InProgress, match="being worked on") as caught:
                 second.service.enrich(Order(draft=draft()), remaining_ms=far_off)
             refused.append(caught.value)
             return super().generate(request, timeout_s=timeout_s)
@@ -244,6 +257,57 @@ def test_the_invocations_remaining_time_bounds_the_attempts() -> None:
     assert llm.timeouts[0] <= 12
 
 
+def test_without_time_the_model_is_not_asked_and_a_caller_without_fallback_gets_504() -> None:
+    llm = ScriptedLlm([REPLY])
+    with pytest.raises(UpstreamTimeout) as caught:
+        house(llm).service.enrich(Order(draft=draft(), fallback=False), remaining_ms=lambda: 5_500)
+    assert caught.value.status == 504
+    assert llm.requests == []
+
+
+def test_answers_that_were_refused_twice_are_not_given_again(table: DynamoDBClient) -> None:
+    llm = ScriptedLlm([PROSE, PROSE, REPLY])
+    made = house(llm, answers=DynamoPaidAnswers(table, "idempotency"), **once(table))
+    order = Order(draft=draft(), fallback=False)
+    with pytest.raises(UpstreamFailed, match="no usable answer twice"):
+        made.service.enrich(order, remaining_ms=far_off)
+    assert made.service.enrich(order, remaining_ms=far_off).status is Status.READY
+    assert len(llm.requests) == 3
+
+
+def test_killed_between_two_refused_answers_pays_for_each_once() -> None:
+    class Dies(ScriptedLlm):
+        """Takes the process with it once, when it is asked for a repair."""
+
+        def generate(self, request: LlmRequest, *, timeout_s: float) -> LlmReply:
+            if len(self.requests) == 1 and not deaths:
+                deaths.append(1)
+                raise Killed
+            return super().generate(request, timeout_s=timeout_s)
+
+    deaths: list[int] = []
+    llm = Dies([PROSE])
+    made = house(llm)
+    order = Order(draft=draft(), fallback=False)
+    with pytest.raises(Killed):
+        made.service.enrich(order, remaining_ms=far_off)
+    with pytest.raises(UpstreamFailed):
+        made.service.enrich(order, remaining_ms=far_off)
+    assert len(llm.requests) == 2, "a question was paid for again"
+
+
+def test_refused_answers_that_cannot_be_dropped_change_nothing_else() -> None:
+    class Sticky(MemoryAnswers):
+        def drop(self, fingerprint: str) -> None:
+            message = "The item store does not answer."
+            raise Unavailable(message)
+
+    made = house(ScriptedLlm([PROSE]), answers=Sticky())
+    item = made.service.enrich(Order(draft=draft()), remaining_ms=far_off)
+    assert item.enrichment is not None
+    assert item.enrichment.enriched_by == "local"
+
+
 def test_a_queued_item_is_pending_then_ready() -> None:
     made = house(ScriptedLlm([REPLY]))
     item = made.service.submit(Order(draft=draft()), remaining_ms=far_off)
@@ -297,8 +361,7 @@ def test_tokens_cost_and_fallback_are_measured_under_the_functions_name_alone(
 ) -> None:
     measures.flush()
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "enrichment")
-    prose = LlmReply(text="prose", model="gemini-2.5-flash-lite", input_tokens=50, output_tokens=5)
-    made = house(ScriptedLlm([prose, REPLY, DOWN]))
+    made = house(ScriptedLlm([PROSE, REPLY, DOWN]))
     made.service.enrich(Order(draft=draft()), remaining_ms=far_off)
     made.service.enrich(Order(draft=draft(year=1999)), remaining_ms=far_off)
     blobs = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.enrichment.prompts import load_prompt
-from functions.enrichment.validation import InvalidAnswer, plain, read_answer
+from functions.enrichment.validation import InvalidAnswer, plain, read_answer, unfenced
 from tests.support.enrichment import ANSWER, GOOD
 from trending_core.genres import GENRES
 
@@ -39,6 +40,22 @@ def test_a_good_answer_is_read() -> None:
     assert answer.tags == ("smuggling", "closed-border", "sisters")
     assert read(f"```json\n{GOOD}\n```") == answer
     assert read(f"  \n{GOOD}\n") == answer
+
+
+@given(
+    st.lists(st.sampled_from(["```", "json", "`", "\n", " ", "\r\n", "\t", "{}", "a b"]), max_size=8).map(
+        "".join
+    )
+)
+def test_a_fence_is_taken_off_as_the_plain_pattern_takes_it(text: str) -> None:
+    fenced = re.match(r"```(?:json)?\s*\n(.*?)\n?```\Z", text.strip(), re.DOTALL)
+    assert unfenced(text) == (fenced[1].strip() if fenced else text)
+
+
+def test_a_million_lines_in_a_fence_that_does_not_end_are_no_fence() -> None:
+    # Tried from each line anew, this would take hours.
+    for text in ("```" + "\n" * 1_000_000 + "x", "```json" + " \n" * 500_000 + "``"):
+        assert unfenced(text) == text
 
 
 @pytest.mark.parametrize(
