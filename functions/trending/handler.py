@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 settings = load_settings(Settings)
-app = build_app(TrendingService(DynamoItemStore(connect(settings.aws_endpoint_url), settings.items_table)))
+app = build_app(TrendingService(DynamoItemStore(connect(), settings.items_table)))
 app.prepare()
 
 

@@ -96,8 +96,21 @@ def build_app(service: TrendingService) -> App:
         },
     )
     def trending(
-        genre: Annotated[str | None, Query(json_schema_extra={"enum": list(GENRES)})] = None,
-        tag: Annotated[str | None, Query(min_length=1, max_length=4 * MAX_TAG)] = None,
+        genre: Annotated[
+            str | None,
+            Query(
+                description="One genre's ranking. Not together with `tag`.",
+                json_schema_extra={"enum": list(GENRES)},
+            ),
+        ] = None,
+        tag: Annotated[
+            str | None,
+            Query(
+                min_length=1,
+                max_length=4 * MAX_TAG,
+                description="One tag's ranking. Not together with `genre`: both are a 422.",
+            ),
+        ] = None,
         window: Annotated[
             WindowName, Query(description="How long an event counts: half after a day or a week.")
         ] = "day",

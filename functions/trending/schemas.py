@@ -38,7 +38,7 @@ class EventRequest(BaseModel):
         ge=0,
         le=MAX_RATING,
         strict=True,
-        description="Of a rating, 0 to 10; nothing else has one.",
+        description="Of a rating, 0 to 10; it counts rounded to hundredths. Nothing else has one.",
     )
 
     @model_validator(mode="after")

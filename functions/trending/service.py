@@ -21,7 +21,7 @@ from functions.trending.schemas import (
 )
 from trending_core import cursor as cursors
 from trending_core import ranking
-from trending_core.decay import DAY, WEEK, WINDOWS
+from trending_core.decay import WINDOWS
 from trending_core.errors import FieldError, InvalidInput
 from trending_core.events import Event
 from trending_core.genres import GENRES
@@ -61,14 +61,11 @@ class TrendingService:
         NotFound
             If there is none of that id.
         """
-        item = self.store.get(item_id)
-        now = self.now()
+        standing = self.store.standing(item_id, self.now())
         return ItemDetail(
-            **StoredItem.fields_of(item),
-            engagement=self.store.engagement(item_id),
-            trending=TrendingTotals(
-                day=self.store.total(item_id, DAY, now), week=self.store.total(item_id, WEEK, now)
-            ),
+            **StoredItem.fields_of(standing.item),
+            engagement=standing.engagement,
+            trending=TrendingTotals(**standing.totals),
         )
 
     def record(self, item_id: str, request: EventRequest) -> EventAnswer:

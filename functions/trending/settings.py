@@ -13,7 +13,5 @@ class Settings(BaseSettings):
 
     items_table: str = Field(min_length=3, max_length=255, pattern=r"^[A-Za-z0-9_.-]+$")
     """``ITEMS_TABLE``: name of the items table."""
-    aws_endpoint_url: str | None = Field(default=None, pattern=r"^https?://")
-    """``AWS_ENDPOINT_URL``: where AWS answers; unset on AWS itself."""
     max_body_bytes: int = Field(default=16 * 1024, ge=1024, le=6 * 1024 * 1024)
     """``MAX_BODY_BYTES``: a larger request is refused with 413. An event is a few hundred bytes."""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.stores import NOW, draft, enrichment
+from tests.support.stores import NOW, draft, enrichment, total
 from trending_core.decay import DAY
 from trending_core.errors import Conflict, NotFound
+from trending_core.events import Engagement
 from trending_core.models import Status
 from trending_core.ranking import ALL
 
@@ -24,7 +25,10 @@ def test_a_begun_item_is_pending_and_in_no_ranking(store: ItemStore) -> None:
     assert begun.created
     assert begun.item.status is Status.PENDING
     assert store.get("salt-road") == begun.item
-    assert store.total("salt-road", DAY, NOW) == 0
+    standing = store.standing("salt-road", NOW)
+    assert standing.item == begun.item
+    assert standing.totals == {"day": 0, "week": 0}
+    assert standing.engagement == Engagement()
     assert store.trending(ALL, DAY, limit=5, now=NOW).entries == ()
 
 
@@ -54,6 +58,7 @@ def test_a_completed_item_is_whole(store: ItemStore) -> None:
     assert (item.created_at, item.updated_at) == (NOW, LATER)
     assert store.get("salt-road") == item
     assert store.draft("salt-road") == draft()
+    assert store.standing("salt-road", LATER).item == item
 
 
 def test_completing_needs_no_beginning(store: ItemStore) -> None:
@@ -67,7 +72,7 @@ def test_the_first_enrichment_stays_and_counts_once(store: ItemStore) -> None:
     again = store.complete(draft(), enrichment(score=2, tags=("other",)), NOW)
     assert again == first
     # One view's worth and half a point per point of the score.
-    assert store.total("salt-road", DAY, NOW) == pytest.approx(5, rel=1e-9)
+    assert total(store, "salt-road", DAY, NOW) == pytest.approx(5, rel=1e-9)
 
 
 def test_a_pending_item_can_be_left_to_whoever_began_it(store: ItemStore) -> None:
@@ -104,8 +109,7 @@ def test_an_unknown_item_is_not_found_by_anything(store: ItemStore) -> None:
         lambda: store.get("nobody"),
         lambda: store.draft("nobody"),
         lambda: store.fail("nobody", "why", NOW),
-        lambda: store.engagement("nobody"),
-        lambda: store.total("nobody", DAY, NOW),
+        lambda: store.standing("nobody", NOW),
     ):
         with pytest.raises(NotFound, match="'nobody'"):
             call()

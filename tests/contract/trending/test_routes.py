@@ -35,6 +35,14 @@ def test_an_item_comes_with_what_happened_to_it(call: Call) -> None:
     assert answer.body["trending"]["day"] == pytest.approx(1 + 4 + 4 + 3.5)
 
 
+@pytest.mark.parametrize(("sent", "mean"), [("1e-200", 0.0), ("7.345", 7.35), ("9.999", 10.0)])
+def test_a_rating_counts_in_hundredths(call: Call, sent: str, mean: float) -> None:
+    for event_id in ("e1", "e2"):
+        body = f'{{"type": "rating", "value": {sent}, "event_id": "{event_id}"}}'
+        assert call("POST", "/items/salt-road/events", body).status == 200
+    assert call("GET", "/items/salt-road").body["engagement"]["mean_rating"] == mean
+
+
 def test_a_pending_item_is_shown_as_pending(call: Call) -> None:
     answer = call("GET", "/items/pending-one")
     assert answer.status == 200

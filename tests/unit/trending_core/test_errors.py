@@ -6,6 +6,7 @@ import pytest
 
 from trending_core import errors
 from trending_core.errors import (
+    InProgress,
     InternalError,
     MethodNotAllowed,
     RequestError,
@@ -31,9 +32,9 @@ def test_status_and_branch_agree() -> None:
     assert {error.status // 100 for error in services} == {5}
 
 
-def test_each_kind_has_its_own_status_title_and_slug() -> None:
+def test_each_kind_has_its_own_title_and_slug() -> None:
     kinds = [e for e in TREE if e not in (TrendingError, RequestError, ServiceError, SettingsError)]
-    for attribute in ("status", "title", "slug"):
+    for attribute in ("title", "slug"):
         assert len({getattr(kind, attribute) for kind in kinds}) == len(kinds), attribute
 
 
@@ -41,6 +42,13 @@ def test_headers_that_http_asks_for() -> None:
     assert MethodNotAllowed("no", allow=["GET", "POST"]).headers == {"Allow": "GET, POST"}
     assert TooManyRequests("no", retry_after_s=3).headers == {"Retry-After": "3"}
     assert Unavailable("no").headers == {}
+
+
+def test_what_carries_when_to_ask_again_says_that_it_may() -> None:
+    may = {error.__name__ for error in TREE if error.may_retry}
+    assert may == {"InProgress", "TooManyRequests", "Unavailable"}
+    for error in (InProgress, TooManyRequests, Unavailable):
+        assert error("no", retry_after_s=5).headers == {"Retry-After": "5"}
 
 
 def test_an_internal_error_says_nothing_of_the_inside() -> None:

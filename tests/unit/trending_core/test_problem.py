@@ -4,7 +4,15 @@ import json
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import ResponseValidationError
 
-from trending_core.errors import Conflict, FieldError, InternalError, InvalidInput, NotFound, SettingsError
+from trending_core.errors import (
+    Conflict,
+    FieldError,
+    InProgress,
+    InternalError,
+    InvalidInput,
+    NotFound,
+    SettingsError,
+)
 from trending_core.problem import invalid_input, problem_body, problem_responses, to_trending_error
 
 
@@ -50,3 +58,12 @@ def test_documented_errors_are_problems() -> None:
     responses = problem_responses(InvalidInput)
     assert list(responses) == [422]
     assert list(responses[422]["content"]) == ["application/problem+json"]
+
+
+def test_errors_of_one_status_are_documented_together() -> None:
+    both = problem_responses(Conflict, InProgress)
+    assert list(both) == [409]
+    assert "Conflict: " in both[409]["description"]
+    assert "In progress: " in both[409]["description"]
+    assert list(both[409]["headers"]) == ["Retry-After"]
+    assert "headers" not in problem_responses(Conflict)[409]

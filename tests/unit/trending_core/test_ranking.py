@@ -23,6 +23,7 @@ class Shelf:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.shards: defaultdict[str, list[tuple[Decimal, str]]] = defaultdict(list)
+        self.rounds: list[set[int]] = []
         for row in rows:
             key = index_key(DAY, row.epoch, ALL, ALL.shard(row.item_id))
             self.shards[key].append((row.number, row.item_id))
@@ -40,6 +41,7 @@ class Shelf:
         return rows[start:end], end if end <= len(rows) else None
 
     def read_shards(self, shards: Sequence[ShardQuery]) -> list[tuple[list[Row], int]]:
+        self.rounds.append({shard.epoch for shard in shards})
         return [shard.read(self.read) for shard in shards]
 
 
@@ -49,7 +51,7 @@ rows = st.lists(
     st.builds(
         Row,
         item_id=st.text("abcdef", min_size=1, max_size=4),
-        epoch=st.integers(640, 643),
+        epoch=st.integers(640, 649),
         number=steps.map(lambda step: step * GRID),
     ),
     max_size=60,
@@ -60,7 +62,7 @@ rows = st.lists(
 @given(rows=rows, limit=st.integers(1, 12))
 def test_pages_equal_the_sorted_list(rows: list[Row], limit: int) -> None:
     shelf = Shelf(rows)
-    epochs = {643, *(row.epoch for row in rows)}
+    epochs = {649, *(row.epoch for row in rows)}
     wanted = sorted(rows, key=lambda row: (-rank_key(row.number, row.epoch, base=640), row.item_id))
     found: list[Row] = []
     after: Place | None = None
@@ -81,6 +83,21 @@ def test_old_epochs_are_not_read_when_the_page_is_full() -> None:
     page = read_page(Shelf(rows).read_shards, ALL, DAY, {640, 643}, limit=5)
     assert {row.epoch for row in page.rows} == {643}
     assert page.rows_read <= 40
+
+
+def test_a_ranking_with_few_rows_reads_many_epochs_in_few_rounds() -> None:
+    shelf = Shelf([Row("old", 540, Decimal(1))])
+    page = read_page(shelf.read_shards, ALL, DAY, set(range(540, 644)), limit=5)
+    assert [row.item_id for row in page.rows] == ["old"]
+    assert [len(epochs) for epochs in shelf.rounds] == [1, 1, 2, 4, 8, 16, 32, 40]
+
+
+def test_at_the_beginning_of_an_epoch_only_the_one_before_it_is_read_too() -> None:
+    # Above anything that can be left from the epoch before: 10^20 / 2^32.
+    shelf = Shelf([Row(f"item-{i}", 642, Decimal(10) ** 11) for i in range(40)])
+    page = read_page(shelf.read_shards, ALL, DAY, set(range(540, 644)), limit=5)
+    assert len(page.rows) == 5
+    assert shelf.rounds == [{643}, {642}]
 
 
 def test_every_partition_spreads_over_its_shards() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "ALLOWED_ORIGINS"
 """Origins with commas between them, ``*`` for any; unset for none."""
-EXPOSED: Final = "location, x-request-id"
+EXPOSED: Final = ("location", "preference-applied", "retry-after", "x-request-id")
 """Headers that a page may read besides the few that it always may."""
 
 
@@ -42,4 +42,4 @@ def origin_headers(event: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _readable(origin: str) -> dict[str, list[str]]:
-    return {"Access-Control-Allow-Origin": [origin], "Access-Control-Expose-Headers": [EXPOSED]}
+    return {"Access-Control-Allow-Origin": [origin], "Access-Control-Expose-Headers": [", ".join(EXPOSED)]}

@@ -2,7 +2,8 @@
 
 boto3 is imported when the first client is made. Its own retries (mode "standard") cover throttling and dropped
 connections of single calls. What they don't cover is a transaction cancelled because another one held the same row
-(``TransactionConflict``); `Transactor` calls it again after full jitter, until its time is up.
+(``TransactionConflict``), and a batch of which DynamoDB reads a part; both are called again after full jitter, until
+`Patience` ends.
 https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
 """
 
@@ -13,6 +14,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from trending_core.errors import Unavailable
 
@@ -21,15 +23,20 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
-CONNECT_TIMEOUT_S: Final = 2
-READ_TIMEOUT_S: Final = 4
+CONNECT_TIMEOUT_S: Final = 1
+READ_TIMEOUT_S: Final = 2
+ATTEMPTS: Final = 3
+"""Of one call. DynamoDB answers within milliseconds; where it hangs, a call is given up after 3 x (1 + 2) s and at most
+1 + 2 s of botocore's pauses between them: 12 s, within the 15 s of the function that waits for it the shortest.
+https://docs.aws.amazon.com/boto3/latest/guide/retries.html"""
 MAX_CONNECTIONS: Final = 16
 """Connections of a client: a page reads the shards of a partition at the same time."""
 BUDGET_S: Final = 8.0
-"""Seconds until a contended transaction is given up."""
+"""Seconds until a contended transaction, or a batch that is read in parts, is given up."""
 FIRST_PAUSE_S: Final = 0.01
 LONGEST_PAUSE_S: Final = 0.5
 _FAILED: Final = "ConditionalCheckFailed"
+_IN_PROGRESS: Final = "TransactionInProgress"
 _PASSING: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 """Reasons of a cancelled transaction that go away by themselves.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
@@ -44,7 +51,7 @@ def connect(endpoint_url: str | None = None) -> DynamoDBClient:
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=READ_TIMEOUT_S,
         max_pool_connections=MAX_CONNECTIONS,
-        retries={"mode": "standard", "total_max_attempts": 3},
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     )
     return boto3.client("dynamodb", endpoint_url=endpoint_url, config=config)
 
@@ -72,22 +79,40 @@ def answering() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Transactor:
-    """Writes transactions, again and again while other transactions hold their rows.
+class Patience:
+    """How long something is tried again, and the pauses between.
 
     Parameters
     ----------
     budget_s : float
-        Seconds after which a contended transaction is given up.
+        Seconds after which it is given up.
     pause : callable
         Waits so many seconds.
     """
 
-    client: DynamoDBClient
     budget_s: float = BUDGET_S
     pause: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     random: random.Random = field(default_factory=random.SystemRandom)
+
+    def tries(self) -> Iterator[None]:
+        """Let the first try begin at once and each further one after a pause with full jitter, until the time is up."""
+        deadline = self.clock() + self.budget_s
+        longest = FIRST_PAUSE_S
+        while True:
+            yield
+            if self.clock() >= deadline:
+                return
+            self.pause(self.random.uniform(0, longest))
+            longest = min(2 * longest, LONGEST_PAUSE_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Transactor:
+    """Writes transactions, again and again while other transactions hold their rows."""
+
+    client: DynamoDBClient
+    patience: Patience = field(default_factory=Patience)
 
     def write(self, actions: Sequence[dict[str, Any]]) -> frozenset[int]:
         """Write all of the actions or none; give the indexes of those whose condition failed (empty: written).
@@ -95,33 +120,35 @@ class Transactor:
         Raises
         ------
         Unavailable
-            If DynamoDB cannot be reached, refuses, or the rows stay taken for `budget_s`.
+            If DynamoDB cannot be reached, refuses, or the rows stay taken for longer than `patience` lasts.
         """
-        deadline = self.clock() + self.budget_s
-        longest = FIRST_PAUSE_S
-        while True:
-            reasons = self._try(actions)
+        reasons: list[str] = []
+        token = str(uuid4())
+        for _ in self.patience.tries():
+            reasons = self._try(actions, token)
             if _FAILED in reasons:
                 return frozenset(i for i, reason in enumerate(reasons) if reason == _FAILED)
             if not reasons:
                 return frozenset()
-            if self.clock() >= deadline:
-                message = (
-                    f"The item is being written by too many at once ({', '.join(sorted(set(reasons)))})."
-                )
-                raise Unavailable(message)
-            self.pause(self.random.uniform(0, longest))
-            longest = min(2 * longest, LONGEST_PAUSE_S)
+            if _IN_PROGRESS not in reasons:
+                # Cancelled: nothing was written under this token. One in progress may still be, and under another token
+                # it would meet what it wrote itself.
+                token = str(uuid4())
+        message = f"The item is being written by too many at once ({', '.join(sorted(set(reasons)))})."
+        raise Unavailable(message)
 
-    def _try(self, actions: Sequence[dict[str, Any]]) -> list[str]:
+    def _try(self, actions: Sequence[dict[str, Any]], token: str) -> list[str]:
         """Write once; give the reason per action when cancelled for one that a caller can act on."""
         cancelled = self.client.exceptions.TransactionCanceledException
         busy = self.client.exceptions.TransactionInProgressException
         with answering():
             try:
-                self.client.transact_write_items(TransactItems=list(actions))  # type: ignore[arg-type]
+                self.client.transact_write_items(
+                    TransactItems=list(actions),  # type: ignore[arg-type]
+                    ClientRequestToken=token,
+                )
             except busy:
-                return ["TransactionInProgress"]
+                return [_IN_PROGRESS]
             except cancelled as error:
                 reasons = [
                     str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])

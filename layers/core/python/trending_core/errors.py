@@ -8,9 +8,11 @@ answer is written (`trending_core.problem`) nor who raises.
     TrendingError
     ├── RequestError                    the caller can do something about it
     │   ├── MalformedRequest       400  not HTTP, UTF-8 or JSON as the standards have it
+    │   ├── Forbidden              403  the gateway's: no key, no valid one, or the firewall
     │   ├── NotFound               404
     │   ├── MethodNotAllowed       405  carries ``Allow``
-    │   ├── Conflict               409
+    │   ├── Conflict               409  contradicts what is stored
+    │   ├── InProgress             409  the same request is being worked on; carries ``Retry-After``
     │   ├── PayloadTooLarge        413
     │   ├── UnsupportedMediaType   415
     │   ├── InvalidInput           422  well-formed, but outside the schema or its rules; names the fields
@@ -64,6 +66,8 @@ class TrendingError(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal server error"
     slug: ClassVar[str] = "internal-error"
+    may_retry: ClassVar[bool] = False
+    """Whether an answer may carry ``Retry-After``."""
 
     def __init__(
         self,
@@ -78,6 +82,10 @@ class TrendingError(Exception):
         self.headers = dict(headers or {})
 
 
+def _retry_after(seconds: int | None) -> dict[str, str]:
+    return {} if seconds is None else {"Retry-After": str(seconds)}
+
+
 class RequestError(TrendingError):
     """The caller can do something about it: 4xx."""
 
@@ -88,6 +96,14 @@ class MalformedRequest(RequestError):  # noqa: N818 -- the RFC's term reads bett
     status = 400
     title = "Malformed request"
     slug = "malformed-request"
+
+
+class Forbidden(RequestError):  # noqa: N818 -- HTTP's own term
+    """The route asks for an API key, and the request has none or a wrong one."""
+
+    status = 403
+    title = "Forbidden"
+    slug = "forbidden"
 
 
 class NotFound(RequestError):  # noqa: N818 -- HTTP's own term
@@ -123,6 +139,24 @@ class Conflict(RequestError):  # noqa: N818 -- HTTP's own term
     slug = "conflict"
 
 
+class InProgress(RequestError):  # noqa: N818 -- says what it is without the suffix
+    """The same request is being worked on; ask again after `Retry-After`.
+
+    Parameters
+    ----------
+    retry_after_s : int
+        When to come back, in whole seconds.
+    """
+
+    status = 409
+    title = "In progress"
+    slug = "in-progress"
+    may_retry = True
+
+    def __init__(self, detail: str, *, retry_after_s: int) -> None:
+        super().__init__(detail, headers=_retry_after(retry_after_s))
+
+
 class PayloadTooLarge(RequestError):  # noqa: N818 -- HTTP's own term
     """The body has more bytes than the route takes."""
 
@@ -147,10 +181,6 @@ class InvalidInput(RequestError):  # noqa: N818 -- says what it is without the s
     slug = "invalid-input"
 
 
-def _retry_after(seconds: int | None) -> dict[str, str]:
-    return {} if seconds is None else {"Retry-After": str(seconds)}
-
-
 class TooManyRequests(RequestError):  # noqa: N818 -- HTTP's own term
     """The caller asks too often.
 
@@ -163,6 +193,7 @@ class TooManyRequests(RequestError):  # noqa: N818 -- HTTP's own term
     status = 429
     title = "Too many requests"
     slug = "too-many-requests"
+    may_retry = True
 
     def __init__(self, detail: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(detail, headers=_retry_after(retry_after_s))
@@ -199,6 +230,7 @@ class Unavailable(ServiceError):  # noqa: N818 -- HTTP's own term
     status = 503
     title = "Service unavailable"
     slug = "unavailable"
+    may_retry = True
 
     def __init__(self, detail: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(detail, headers=_retry_after(retry_after_s))

@@ -7,7 +7,7 @@ and weighs nothing.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Self
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_RATING: Final = 10
+RATING_GRID: Final = Decimal("0.01")
+"""What a rating counts as a multiple of. Sums of ratings are exact on it and stay far below the 38 digits of a stored
+number (`trending_core.decay`); a value as small as 1e-60 would take them all."""
 RATING_WEIGHT: Final = Decimal("0.5")
 """Weight of one point of a rating: the best rating counts a little more than a like."""
 ENRICHMENT_BASE: Final = Decimal(1)
@@ -82,8 +85,9 @@ class Event(BaseModel):
 
     @property
     def rating(self) -> Decimal:
-        """The value of a rating as it was written; 0 for anything else."""
-        return Decimal(0 if self.value is None else str(self.value))
+        """The value of a rating, rounded to `RATING_GRID`, a half upwards; 0 for anything else."""
+        written = Decimal(0 if self.value is None else str(self.value))
+        return written.quantize(RATING_GRID, rounding=ROUND_HALF_UP)
 
 
 def check_value(kind: EventType, value: float | None) -> None:

@@ -171,6 +171,12 @@ def request_id(event: Mapping[str, Any]) -> str:
     return str((event.get("requestContext") or {}).get("requestId") or "unknown")
 
 
+def caller_id(event: Mapping[str, Any]) -> str:
+    """Give the id of the API key that a request came with, not the key; empty where the gateway asks for none."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    return str(identity.get("apiKeyId") or "")
+
+
 def base_path(event: Mapping[str, Any]) -> str:
     """Give what stands before the route's path in the caller's URL: the stage, such as ``/prod``, or nothing.
 

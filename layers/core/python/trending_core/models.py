@@ -3,6 +3,8 @@
 An item's text never changes. Its identity is `content_hash`, a SHA-256 over the submitted text; a draft sent again
 under the same ``item_id`` is the same item when the hashes agree and a conflict when they don't. A draft without an
 ``item_id`` gets one made from the hash, so that a repeated submission meets the item it made the first time.
+
+A `Draft` is what is stored, and has to stay readable; a `Submission` is what comes in, and may ask for more.
 """
 
 from __future__ import annotations
@@ -15,9 +17,20 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from trending_core.genres import Genre
+from trending_core.visible import check_visible
 
 MAX_TITLE: Final = 300
 """Characters of a title."""
@@ -26,8 +39,9 @@ MAX_PLOT: Final = 20_000
 MAX_REVIEW: Final = 20_000
 """Characters of one review."""
 MAX_REVIEWS: Final = 50
-MAX_DRAFT_BYTES: Final = 300_000
-"""UTF-8 bytes of a draft's text: with its keys it stays under DynamoDB's 400 KB an item.
+MAX_DRAFT_BYTES: Final = 400_000
+"""UTF-8 bytes of title, plot and reviews as the JSON that is stored, in which a quote takes two bytes and a control
+character six: with the other fields and the keys a draft stays under DynamoDB's 400 KB (409,600 bytes) an item.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"""
 MAX_TAGS: Final = 10
 MAX_TAG: Final = 40
@@ -40,6 +54,8 @@ YEARS_AHEAD: Final = 1
 """How far in the future a release year may lie: announced titles carry the next year."""
 
 _ITEM_ID = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+_MADE_ID = re.compile(r"it-[0-9a-f]{24}")
+"""The form of an id that was made of a content; "it-follows" is nobody's."""
 _NOT_TAG = re.compile(r"[\W_]+")
 
 ItemId = Annotated[
@@ -113,34 +129,81 @@ def _released(year: int) -> int:
     return year
 
 
-class Draft(_Model):
-    """A title with its texts, as submitted."""
+Title = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TITLE)]
+Plot = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PLOT)]
+Review = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REVIEW)]
 
-    title: str = Field(min_length=1, max_length=MAX_TITLE)
-    plot: str = Field(min_length=1, max_length=MAX_PLOT)
-    reviews: tuple[Annotated[str, StringConstraints(min_length=1, max_length=MAX_REVIEW)], ...] = Field(
-        default=(), max_length=MAX_REVIEWS
-    )
-    year: Annotated[int, Field(ge=FIRST_YEAR), AfterValidator(_released)] | None = None
+_CONTENT: Final = ("title", "plot", "reviews", "year", "kind")
+"""A draft's fields but its id, in the order in which they are hashed."""
+
+
+def _hash(title: str, plot: str, reviews: tuple[str, ...], year: int | None, kind: Kind) -> str:
+    fields = [title, plot, list(reviews), year, kind.value]
+    return hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode()).hexdigest()
+
+
+def _made_id(content_hash: str) -> str:
+    return f"it-{content_hash[:24]}"
+
+
+class Draft(_Model):
+    """A title with its texts, as stored."""
+
+    title: Title
+    plot: Plot
+    reviews: tuple[Review, ...] = Field(default=(), max_length=MAX_REVIEWS)
+    year: Annotated[int, Strict(), Field(ge=FIRST_YEAR), AfterValidator(_released)] | None = None
     kind: Kind = Kind.FILM
-    item_id: ItemId = ""
+    # A default in the schema would be one that the pattern refuses.
+    item_id: ItemId = Field(default_factory=str)
     """Given by the submitter, or made from `content_hash`."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        size = sum(len(text.encode()) for text in (self.title, self.plot, *self.reviews))
+        size = len(json.dumps([self.title, self.plot, *self.reviews], ensure_ascii=False).encode())
         if size > MAX_DRAFT_BYTES:
-            message = f"title, plot and reviews are {size} bytes together (at most {MAX_DRAFT_BYTES})"
+            message = f"title, plot and reviews are {size} bytes together as JSON (at most {MAX_DRAFT_BYTES})"
             raise ValueError(message)
         if not self.item_id:
-            object.__setattr__(self, "item_id", f"it-{self.content_hash[:24]}")
+            object.__setattr__(self, "item_id", _made_id(self.content_hash))
         return self
 
     @property
     def content_hash(self) -> str:
         """SHA-256 (hex) over everything submitted but the id: two drafts are one item when it is equal."""
-        fields = [self.title, self.plot, list(self.reviews), self.year, self.kind.value]
-        return hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode()).hexdigest()
+        return _hash(self.title, self.plot, self.reviews, self.year, self.kind)
+
+
+class Submission(Draft):
+    """A draft as it comes in: its texts show something, and its id takes no other draft's place.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        Beyond a draft's own rules: a text of spaces and invisible characters only, or an id of the form that is made of
+        a content, and is not made of this one.
+    """
+
+    title: Annotated[Title, AfterValidator(check_visible)]
+    plot: Annotated[Plot, AfterValidator(check_visible)]
+    reviews: tuple[Annotated[Review, AfterValidator(check_visible)], ...] = Field(
+        default=(), max_length=MAX_REVIEWS
+    )
+
+    @field_validator("item_id")
+    @classmethod
+    def _is_free_or_own(cls, item_id: str, info: ValidationInfo) -> str:
+        # Fields are checked in their order, and those that broke a rule of their own are not in the data.
+        content = [info.data[name] for name in _CONTENT if name in info.data]
+        whole = len(content) == len(_CONTENT)
+        if whole and _MADE_ID.fullmatch(item_id) and item_id != _made_id(_hash(*content)):
+            message = "has the form of a made id, and is made of other content; leave it out"
+            raise ValueError(message)
+        return item_id
+
+    def draft(self) -> Draft:
+        """Give what is stored."""
+        return Draft.model_validate(self.model_dump(include=set(Draft.model_fields)))
 
 
 class Enrichment(_Model):

@@ -24,7 +24,7 @@ from trending_core.errors import (
 from trending_core.wording import field_path, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PROBLEM_JSON: Final = "application/problem+json"
 MAX_ERRORS: Final = 20
@@ -122,21 +122,28 @@ def problem_body(error: TrendingError, *, instance: str, request_id: str) -> str
 
 
 def problem_responses(*errors: type[TrendingError]) -> dict[int, Any]:
-    """Document these errors in OpenAPI, for a route's ``responses``.
+    """Document these errors in OpenAPI, for a route's ``responses``; those of one status together.
 
     Examples
     --------
     >>> sorted(problem_responses(InvalidInput, InternalError))
     [422, 500]
     """
-    return {error.status: _documented(error) for error in errors}
+    kinds: dict[int, list[type[TrendingError]]] = {}
+    for error in errors:
+        kinds.setdefault(error.status, []).append(error)
+    return {status: _documented(same) for status, same in kinds.items()}
 
 
-def _documented(error: type[TrendingError]) -> Mapping[str, Any]:
-    return {
-        "description": f"{error.title}: {_first_sentence(error)}",
+def _documented(errors: Sequence[type[TrendingError]]) -> Mapping[str, Any]:
+    documented: dict[str, Any] = {
+        "description": " ".join(f"{error.title}: {_first_sentence(error)}" for error in errors),
         "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
+    if any(error.may_retry for error in errors):
+        when = "When to ask again, in seconds, where that is known."
+        documented["headers"] = {"Retry-After": {"description": when, "schema": {"type": "integer"}}}
+    return documented
 
 
 def _first_sentence(error: type[TrendingError]) -> str:

@@ -3,7 +3,9 @@
 An item has one row in each partition it belongs to ("all", its genres, its tags). A partition is split into shards by
 the item's id, so that writes do not pile up on one key, and each shard into epochs (`trending_core.decay`). A page is
 merged from the first rows of every shard. Epochs are read from the newest back, and only as long as a row of an older
-one could still belong on the page.
+one could still belong on the page: first one, then as many at the same time as were read before (1, 1, 2, 4, ...). So a
+ranking with few rows is read in few rounds however many epochs there were, and a page that the newest epochs settle
+costs no look into the others.
 
 Order: the stored number, falling, exact across epochs; equal ones by item id. A `Place` in that order is a cursor:
 numbers only grow, so an item that was shown stays above its place and one that did not move stays where it was.
@@ -21,7 +23,7 @@ from trending_core.decay import MAX_NUMBER, bound, rank_key
 from trending_core.errors import FieldError, InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from trending_core.decay import Window
@@ -191,18 +193,21 @@ def read_page(
     def follows(row: Row) -> bool:
         return start is None or order(row) > start
 
+    def shards_of(epoch: int) -> Iterator[ShardQuery]:
+        at_most = bound(after.number, after.epoch, target=epoch) if after else None
+        for shard in range(SHARDS[partition.kind]):
+            yield ShardQuery(index_key(window, epoch, partition, shard), epoch, at_most, need, follows)
+
     rows: list[Row] = []
     count = 0
-    for epoch in newest_first:
-        highest = -rank_key(MAX_NUMBER, epoch, base=base)
+    looked = 0
+    while looked < len(newest_first):
+        highest = -rank_key(MAX_NUMBER, newest_first[looked], base=base)
         if len(rows) >= need and order(rows[need - 1])[0] < highest:
             break
-        at_most = bound(after.number, after.epoch, target=epoch) if after else None
-        shards = [
-            ShardQuery(index_key(window, epoch, partition, shard), epoch, at_most, need, follows)
-            for shard in range(SHARDS[partition.kind])
-        ]
-        for found, read in read_shards(shards):
+        epochs_now = newest_first[looked : max(1, 2 * looked)]
+        looked += len(epochs_now)
+        for found, read in read_shards([query for epoch in epochs_now for query in shards_of(epoch)]):
             rows += found
             count += read
         rows.sort(key=order)

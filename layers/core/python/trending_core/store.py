@@ -1,7 +1,7 @@
 """The item store: one interface for items, their events and what is trending. Must not know: DynamoDB, HTTP.
 
 `store_dynamodb.DynamoItemStore` keeps items in a table, `store_memory.MemoryItemStore` in a process; both pass the
-tests in ``tests/contract/test_store.py``. Every write is safe to repeat: a caller that does not know whether a call
+tests in ``tests/contract/store``. Every write is safe to repeat: a caller that does not know whether a call
 succeeded calls again with the same arguments.
 
 Time comes in as an argument (an aware `datetime`), so that a test or a loader of past events decides it.
@@ -33,6 +33,15 @@ class Begun:
 
     item: Item
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An item with what happened to it: counts so far, and by window its decayed total at the time of the query."""
+
+    item: Item
+    engagement: Engagement
+    totals: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +186,8 @@ class ItemStore(Protocol):
         """
         ...
 
-    def engagement(self, item_id: str) -> Engagement:
-        """Count what happened to an item so far; zeros for one that is not ready.
-
-        Raises
-        ------
-        NotFound
-            If there is no such item.
-        """
-        ...
-
-    def total(self, item_id: str, window: Window, now: datetime) -> float:
-        """Give an item's decayed total at a moment; 0 for one that is not ready.
+    def standing(self, item_id: str, now: datetime) -> Standing:
+        """Read an item with its counts and its decayed totals at a moment; zeros for one that is not ready.
 
         Raises
         ------

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from trending_core.decay import WINDOWS, decayed
 from trending_core.dynamo_actions import NOT_THERE, additions, carried, first_rows, put, put_item
-from trending_core.dynamo_client import MAX_CONNECTIONS, Transactor, answering
+from trending_core.dynamo_client import MAX_CONNECTIONS, Patience, Transactor, answering
 from trending_core.dynamo_codec import (
     ALL_ROW,
     DRAFT,
@@ -34,9 +34,19 @@ from trending_core.dynamo_codec import (
     write_marker,
 )
 from trending_core.dynamo_index import RankingIndex
+from trending_core.errors import Unavailable
 from trending_core.models import Item, Status
 from trending_core.ranking import read_page
-from trending_core.store import Begun, Page, Ranked, check_batch, not_found, not_ready, other_content
+from trending_core.store import (
+    Begun,
+    Page,
+    Ranked,
+    Standing,
+    check_batch,
+    not_found,
+    not_ready,
+    other_content,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,8 +55,8 @@ if TYPE_CHECKING:
 
     from trending_core.decay import Window
     from trending_core.dynamo_actions import Action
-    from trending_core.dynamo_codec import Row, TrendRow
-    from trending_core.events import Engagement, Event
+    from trending_core.dynamo_codec import Row, TrendRow, Value
+    from trending_core.events import Event
     from trending_core.models import Draft, Enrichment
     from trending_core.ranking import Partition, Place, ShardQuery
 
@@ -65,12 +75,22 @@ class DynamoItemStore:
         The table's name.
     transactor : Transactor or None
         How transactions are written; None for the default.
+    patience : Patience
+        How long a batch is read that DynamoDB answers in parts.
     """
 
-    def __init__(self, client: DynamoDBClient, table: str, *, transactor: Transactor | None = None) -> None:
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        *,
+        transactor: Transactor | None = None,
+        patience: Patience = Patience(),  # noqa: B008 -- frozen
+    ) -> None:
         self._client = client
         self._table = table
-        self._transactor = transactor or Transactor(client)
+        self._transactor = transactor or Transactor(client, patience)
+        self._patience = patience
         self._index = RankingIndex(client, table)
 
     def begin(self, draft: Draft, now: datetime) -> Begun:
@@ -120,20 +140,9 @@ class DynamoItemStore:
 
     def get_many(self, item_ids: Iterable[str]) -> Mapping[str, Item]:
         """Read several items; see `ItemStore.get_many`."""
-        keys: list[Any] = [item_key(item_id, META) for item_id in dict.fromkeys(item_ids)]
-        items: dict[str, Item] = {}
-        while keys:
-            # Consistent: an index can be ahead of an eventually consistent read, and show a row without its item.
-            with answering():
-                answer = self._client.batch_get_item(
-                    RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}}
-                )
-            for row in answer["Responses"].get(self._table, []):
-                item = read_item(row)
-                items[item.item_id] = item
-            unprocessed: Mapping[str, Any] = answer.get("UnprocessedKeys", {})
-            keys = unprocessed.get(self._table, {}).get("Keys", [])
-        return items
+        keys = [item_key(item_id, META) for item_id in dict.fromkeys(item_ids)]
+        items = [read_item(row) for row in self._rows(keys)] if keys else []
+        return {item.item_id: item for item in items}
 
     def draft(self, item_id: str) -> Draft:
         """Read an item's texts; see `ItemStore.draft`."""
@@ -148,9 +157,7 @@ class DynamoItemStore:
         new = list(events)
         expires_at = max(datetime.now(UTC), *(event.at for event in events)) + KEEP_MARKERS
         while new:
-            rows = self._trend_rows(item_id)
-            if not rows:
-                raise not_ready(self.get(item_id))
+            rows = self._rankings(item_id)
             if self._carry_over(rows, new):
                 continue
             markers = [put(self._table, write_marker(event, expires_at), unless=NOT_THERE) for event in new]
@@ -161,20 +168,17 @@ class DynamoItemStore:
         counted = {event.event_id for event in new}
         return tuple(event.event_id in counted for event in events)
 
-    def engagement(self, item_id: str) -> Engagement:
-        """Count what happened to an item; see `ItemStore.engagement`."""
-        row = self._row(item_id, ALL_ROW)
-        if row is None:
-            self.get(item_id)
-        return read_engagement(row or {})
-
-    def total(self, item_id: str, window: Window, now: datetime) -> float:
-        """Give an item's decayed total; see `ItemStore.total`."""
-        row = self._row(item_id, ALL_ROW)
-        if row is None:
-            self.get(item_id)
-            return 0.0
-        return decayed(window, *read_trend(row, WINDOWS).numbers[window.name], now)
+    def standing(self, item_id: str, now: datetime) -> Standing:
+        """Read an item with what happened to it, in one call; see `ItemStore.standing`."""
+        found = self._rows([item_key(item_id, META), item_key(item_id, ALL_ROW)])
+        rows = {row["SK"]["S"]: row for row in found}
+        if META not in rows:
+            raise not_found(item_id)
+        totals = dict.fromkeys(WINDOWS, 0.0)
+        if ALL_ROW in rows:
+            numbers = read_trend(rows[ALL_ROW], WINDOWS).numbers
+            totals = {name: decayed(window, *numbers[name], now) for name, window in WINDOWS.items()}
+        return Standing(read_item(rows[META]), read_engagement(rows.get(ALL_ROW, {})), totals)
 
     def trending(
         self, partition: Partition, window: Window, *, limit: int, now: datetime, after: Place | None = None
@@ -206,6 +210,24 @@ class DynamoItemStore:
             )
         return answer.get("Item")
 
+    def _rows(self, keys: Sequence[Mapping[str, Value]]) -> list[Row]:
+        """Read those of the rows that exist, 1 to 100 keys, in no order; as often as DynamoDB leaves some out."""
+        rows: list[Row] = []
+        wanted: Sequence[Any] = keys
+        for _ in self._patience.tries():
+            # Consistent: an index can be ahead of an eventually consistent read, and show a row without its item.
+            with answering():
+                answer = self._client.batch_get_item(
+                    RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}}
+                )
+            rows += answer["Responses"].get(self._table, [])
+            left: Mapping[str, Any] = answer.get("UnprocessedKeys", {})
+            wanted = left.get(self._table, {}).get("Keys", [])
+            if not wanted:
+                return rows
+        message = f"The item store leaves {len(wanted)} of {len(keys)} rows unread."
+        raise Unavailable(message)
+
     def _find(self, item_id: str) -> Item | None:
         row = self._row(item_id, META)
         return None if row is None else read_item(row)
@@ -218,6 +240,18 @@ class DynamoItemStore:
 
     def _write(self, actions: Sequence[Action]) -> frozenset[int]:
         return self._transactor.write(actions)
+
+    def _rankings(self, item_id: str) -> list[TrendRow]:
+        """Read a ready item's rows; again where it became ready between looking for them and looking at the item."""
+        for _ in self._patience.tries():
+            rows = self._trend_rows(item_id)
+            if rows:
+                return rows
+            item = self.get(item_id)
+            if item.status is not Status.READY:
+                raise not_ready(item)
+        message = f"Item {item_id!r} is only just ready."
+        raise Unavailable(message)
 
     def _trend_rows(self, item_id: str) -> list[TrendRow]:
         key = item_key(item_id, TREND)

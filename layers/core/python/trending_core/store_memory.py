@@ -17,7 +17,16 @@ from trending_core.decay import WINDOWS, add, carry_over, decayed, increment, ti
 from trending_core.events import Engagement, Event, EventType, enrichment_weight
 from trending_core.models import Draft, Item, Status
 from trending_core.ranking import Partition, Place, ShardQuery, index_key, partitions_of, read_page
-from trending_core.store import Begun, Page, Ranked, check_batch, not_found, not_ready, other_content
+from trending_core.store import (
+    Begun,
+    Page,
+    Ranked,
+    Standing,
+    check_batch,
+    not_found,
+    not_ready,
+    other_content,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -123,18 +132,16 @@ class MemoryItemStore:
             entry.rating_sum += sum((event.rating for event in new), Decimal(0))
             return counted
 
-    def engagement(self, item_id: str) -> Engagement:
-        """Count what happened to an item; see `ItemStore.engagement`."""
-        entry = self._entry(item_id)
-        return Engagement.of(entry.counts, entry.rating_sum)
-
-    def total(self, item_id: str, window: Window, now: datetime) -> float:
-        """Give an item's decayed total; see `ItemStore.total`."""
-        numbers = self._entry(item_id).numbers
-        if window.name not in numbers:
-            return 0.0
-        epoch, number = numbers[window.name]
-        return decayed(window, epoch, number, now)
+    def standing(self, item_id: str, now: datetime) -> Standing:
+        """Read an item with what happened to it; see `ItemStore.standing`."""
+        with self._lock:
+            entry = self._entry(item_id)
+            totals = {window.name: 0.0 for window in self._windows} | {
+                window.name: decayed(window, *entry.numbers[window.name], now)
+                for window in self._windows
+                if window.name in entry.numbers
+            }
+            return Standing(entry.item, Engagement.of(entry.counts, entry.rating_sum), totals)
 
     def trending(
         self, partition: Partition, window: Window, *, limit: int, now: datetime, after: Place | None = None

@@ -24,7 +24,7 @@ ITEM_EXAMPLE: Final[dict[str, Any]] = {
     "score": 7.4,
     "tags": ["sisters", "road-trip"],
     "enriched_by": "local",
-    "model": "genre-bert 0.2.0",
+    "model": "extractive-1",
     "prompt_version": None,
     "tokens": {"input": 0, "output": 0},
     "failure": None,
