@@ -18,14 +18,15 @@ from pydantic import (
     Tag,
 )
 
-from functions.classification.contract import MAX_ID_CHARS, MAX_TEXT_CHARS, MAX_TITLE_CHARS, is_visible
+from functions.classification.contract import MAX_ID_CHARS, MAX_TEXT_CHARS, MAX_TITLE_CHARS
 from genre_model import GENRES
+from trending_core.visible import check_visible
 
 MAX_ITEMS: Final = 64
 DEFAULT_TOP_K: Final = 5
 
 _PLOT: Final = "A marshal rides into a dying frontier town to face the outlaw who killed his brother."
-_MODEL_EXAMPLE: Final[dict[str, JsonValue]] = {"name": "genre-bert", "version": "0.2.0"}
+_MODEL_EXAMPLE: Final[dict[str, JsonValue]] = {"name": "genre-bert", "version": "0.3.0"}
 _GENRES_EXAMPLE: Final[list[JsonValue]] = [
     {"label": "Western", "probability": 0.9412, "selected": True},
     {"label": "Action", "probability": 0.4107, "selected": True},
@@ -35,19 +36,13 @@ _GENRES_EXAMPLE: Final[list[JsonValue]] = [
 ModelChoice = Literal["bert", "xgboost"]
 
 
-def _visible(text: str) -> str:
-    """Refuse a text that shows nothing: spaces, control and zero-width characters only."""
-    if not is_visible(text):
-        message = "must not be empty"
-        raise ValueError(message)
-    return text
-
-
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT_CHARS), AfterValidator(_visible)]
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_TEXT_CHARS), AfterValidator(check_visible)
+]
 
 
 class Item(_Request):

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from functions.classification.contract import MAX_ID_CHARS, MAX_TEXT_CHARS, MAX_TITLE_CHARS, is_visible
+from functions.classification.contract import MAX_ID_CHARS, MAX_TEXT_CHARS, MAX_TITLE_CHARS
 from trending_core.errors import TrendingError
+from trending_core.visible import is_visible
 
 MAX_ROW_BYTES: Final = 2 * 1024 * 1024
 """Longest row that is read, in bytes; a longer one is reported and skipped without being held in memory.

@@ -7,6 +7,7 @@ item it was before. Pure functions; must not know the store.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ from functions.classification.contract import DECIMALS
 from functions.classification.uploads.errors import UploadFailed
 from functions.classification.uploads.upload import ITEMS_METADATA
 from trending_core.genres import Genre
-from trending_core.models import Draft, Enrichment, GenreScore
+from trending_core.models import Draft, Enrichment, GenreScore, Submission
 from trending_core.wording import reason
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ ENRICHED_BY: Final = "upload"
 NEUTRAL: Final = 5.0
 """The score of an item without reviews, as the embedded enricher has it."""
 SUMMARY_CHARS: Final = 600
+LEAST_SHARE: Final = 1 / 6
+SHORT_CHARS: Final = 4
+"""A capitalised word of so many letters and a full stop may be a title or an initial before a name: "Prof. Moreau"."""
+_END: Final = re.compile(r"(?<!\S)[\"'(\u201c\u2018]*(?P<word>\S*?)\.[\"')\u201d\u2019]*(?= )|[!?](?= )")
 
 
 class Wish(StrEnum):
@@ -74,7 +79,7 @@ def draft_of(row: Row) -> Draft | str:
     if row.item_id is not None:
         fields["item_id"] = row.item_id
     try:
-        return Draft.model_validate(fields)
+        return Submission.model_validate(fields).draft()
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         return "; ".join(f"an item's {_column(fault['loc'])} {reason(fault)}" for fault in faults)
@@ -102,13 +107,25 @@ def enrichment_of(draft: Draft, probabilities: Sequence[float], results: ResultF
 
 
 def opening(text: str, characters: int = SUMMARY_CHARS) -> str:
-    """Give a text's beginning as one line: as many sentences as fit, or as many words of the first one."""
+    """Give a text's beginning as one line: as many sentences as fit, or as many words if they say too little.
+
+    Parameters
+    ----------
+    characters : int
+        Length of the line at most; sentences of less than a `LEAST_SHARE` of it say too little.
+    """
     visible = "".join(c for c in text if c.isspace() or unicodedata.category(c) != "Cc")
     line = " ".join(visible.split())
     if len(line) <= characters:
         return line
-    head = line[: characters + 1]
-    end = max(head.rfind(mark) for mark in (". ", "! ", "? "))
-    if end > 0:
-        return head[: end + 1]
+    ends = [
+        found.end() for found in _END.finditer(line[: characters + 1]) if not _is_short(found["word"] or "")
+    ]
+    if ends and ends[-1] >= characters * LEAST_SHARE:
+        return line[: ends[-1]]
     return f"{line[: characters - 1].rsplit(' ', 1)[0]}…"
+
+
+def _is_short(word: str) -> bool:
+    """Tell whether the full stop behind a word may belong to it ("Dr.", "J.", "U.S.", "e.g."), as it may not in "Rome."."""
+    return word == "vs" or "." in word or (word[:1].isupper() and len(word) <= SHORT_CHARS)

@@ -7,15 +7,17 @@ learns it at its next write. Knows nothing of rows or of S3.
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from functions.classification.uploads.errors import Busy
-from functions.classification.uploads.record import FINAL, Progress, Status, decode, encode
+from functions.classification.uploads.record import FINAL, Progress, Status, attribute, decode, encode
 from trending_core.dynamo_client import answering
+from trending_core.errors import TrendingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
@@ -81,16 +83,15 @@ class ProgressTable:
         now = self._now()
         seen = self.get(upload.id)
         if seen is None:
-            taken = Progress(upload.id, upload.key, chunk_rows, now)
-        elif seen.status is Status.FAILED and again:
-            taken = Progress(
+            return self._begin(Progress(upload.id, upload.key, chunk_rows, now), None)
+        if seen.status is Status.FAILED and again:
+            fresh = Progress(
                 upload.id, upload.key, chunk_rows, now, runs=seen.runs, generation=seen.generation
             )
-        elif seen.status in FINAL or seen.status is Status.MAPPED:
+            return self._begin(fresh, seen)
+        if seen.status in FINAL or seen.status is Status.MAPPED:
             return seen
-        else:
-            taken = seen
-        return self._take(seen, taken)
+        return self._take_over(seen)
 
     def claim_mapped(self, upload: Upload, generation: int) -> Progress | None:
         """Take over an upload that the state machine has, to end it or to start another execution.
@@ -110,7 +111,7 @@ class ProgressTable:
         seen = self.get(upload.id)
         if seen is None or not _has(seen, generation):
             return None
-        return self._take(seen, seen)
+        return self._take_over(seen)
 
     def add_done(self, upload: Upload, generation: int, chunk: int) -> bool:
         """Note that a chunk is classified; False if that execution does not have the upload any more.
@@ -120,7 +121,7 @@ class ProgressTable:
         Unavailable
             If DynamoDB does not answer.
         """
-        return self._update(upload, generation, "ADD done :chunk", {":chunk": {"NS": [str(chunk)]}})
+        return self._note(upload, generation, "ADD done :chunk", {":chunk": {"NS": [str(chunk)]}})
 
     def add_fault(self, upload: Upload, generation: int, fault: str) -> None:
         """Note why a batch is given up; the first one stays.
@@ -130,7 +131,7 @@ class ProgressTable:
         Unavailable
             If DynamoDB does not answer.
         """
-        self._update(upload, generation, "SET fault = if_not_exists(fault, :fault)", {":fault": {"S": fault}})
+        self._note(upload, generation, "SET fault = if_not_exists(fault, :fault)", {":fault": {"S": fault}})
 
     def advance(self, progress: Progress, **changes: Any) -> Progress:  # noqa: ANN401 -- fields of Progress
         """Write a new state of a record that this worker has, and keep it for another lease.
@@ -143,59 +144,126 @@ class ProgressTable:
             If DynamoDB does not answer.
         """
         changed = replace(progress, **{"lease_until": self._now() + self.lease_s, **changes})
-        self._put(changed, "#owner = :owner", {":owner": {"S": progress.owner}})
+        self._put(changed, progress)
         return changed
 
-    def release(self, progress: Progress) -> Progress:
-        """Let another worker go on at once."""
-        return self.advance(progress, lease_until=0.0)
+    @contextmanager
+    def held(self, progress: Progress) -> Iterator[None]:
+        """Work on a record that this worker has; where the work breaks off, another worker may go on at once.
 
-    def _take(self, seen: Progress | None, taken: Progress) -> Progress:
-        """Write the claim of a record over what was seen; its lease, if any, must have ended."""
-        now = self._now()
-        if taken.lease_until > now:
-            raise Busy(int(taken.lease_until - now) + 1)
-        taken = replace(
-            taken,
-            owner=secrets.token_hex(8),
-            lease_until=now + self.lease_s,
-            starts=taken.starts + 1,
-            runs=taken.runs + 1,
+        `Busy` says that somebody else has the record, so it passes without a release.
+        """
+        try:
+            yield
+        except Busy:
+            raise
+        except Exception:
+            # What broke the work may keep the record from being written too: then the lease ends by itself.
+            with suppress(TrendingError):
+                self._release(progress)
+            raise
+
+    def _release(self, progress: Progress) -> None:
+        """End this worker's lease, whatever else the record says by now."""
+        self._update(
+            progress.id,
+            "SET lease_until = :free",
+            ("#owner = :owner",),
+            _values(free=0.0, owner=progress.owner),
         )
-        # The owner's token changes with every claim, so it stands for the whole record.
-        if seen is None:
-            self._put(taken, "attribute_not_exists(id)", {})
-        else:
-            self._put(taken, "#owner = :owner", {":owner": {"S": seen.owner}})
+
+    def _begin(self, fresh: Progress, seen: Progress | None) -> Progress:
+        """Claim an upload with a new record, in the place of a final one if there is one."""
+        taken = replace(
+            fresh,
+            owner=secrets.token_hex(8),
+            lease_until=self._now() + self.lease_s,
+            starts=1,
+            runs=fresh.runs + 1,
+        )
+        self._put(taken, seen)
         return taken
 
-    def _update(self, upload: Upload, generation: int, change: str, values: dict[str, Any]) -> bool:
+    def _take_over(self, seen: Progress) -> Progress:
+        """Claim a record whose lease, if any, has ended; give it as it is then.
+
+        Only what a claim changes is written: a batch may note a chunk between the look at the record and this.
+        """
+        now = self._now()
+        if seen.lease_until > now:
+            raise Busy(int(seen.lease_until - now) + 1)
+        taken = self._update(
+            seen.id,
+            "SET #owner = :taker, lease_until = :until, expires_at = :expires ADD starts :one, runs :one",
+            # The owner changes with every claim but not while its worker goes on, so it does not stand for the others.
+            ("#owner = :owner", "#status = :status", "lease_until <= :now"),
+            _values(
+                taker=secrets.token_hex(8),
+                until=now + self.lease_s,
+                expires=int(now) + KEEP_S,
+                one=1,
+                owner=seen.owner,
+                status=str(seen.status),
+                now=now,
+            ),
+            give="ALL_NEW",
+        )
+        if taken is None:
+            raise Busy(RACE_S)
+        return decode(taken)
+
+    def _note(self, upload: Upload, generation: int, change: str, values: dict[str, Any]) -> bool:
         """Change a record that an execution has, whoever owns it."""
-        values |= {":mapped": {"S": Status.MAPPED}, ":generation": {"N": str(generation)}}
+        values |= _values(mapped=str(Status.MAPPED), generation=generation)
+        conditions = ("#status = :mapped", "generation = :generation")
+        return self._update(upload.id, change, conditions, values) is not None
+
+    def _update(
+        self,
+        id_: str,
+        change: str,
+        conditions: Sequence[str],
+        values: dict[str, Any],
+        give: Literal["ALL_NEW", "NONE"] = "NONE",
+    ) -> dict[str, Any] | None:
+        """Change a record; None if a condition does not hold, else what was to be given of it."""
+        condition = " AND ".join(conditions)
+        names = {f"#{name}": name for name in ("owner", "status") if f"#{name}" in change + condition}
         with answering():
             try:
-                self._client.update_item(
+                answer = self._client.update_item(
                     TableName=self._table,
-                    Key={"id": {"S": upload.id}},
+                    Key={"id": {"S": id_}},
                     UpdateExpression=change,
-                    ConditionExpression="#status = :mapped AND generation = :generation",
-                    ExpressionAttributeNames={"#status": "status"},
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=names,
                     ExpressionAttributeValues=values,
+                    ReturnValues=give,
                 )
             except self._client.exceptions.ConditionalCheckFailedException:
-                return False
-        return True
+                return None
+        return dict(answer.get("Attributes", {}))
 
-    def _put(self, progress: Progress, condition: str, values: dict[str, Any]) -> None:
+    def _put(self, progress: Progress, seen: Progress | None) -> None:
+        """Write a whole record in the place of one of that owner, or of none."""
         item = encode(progress) | {"expires_at": {"N": str(int(self._now()) + KEEP_S)}}
-        request: dict[str, Any] = {"TableName": self._table, "Item": item, "ConditionExpression": condition}
-        if values:
-            request |= {"ExpressionAttributeNames": {"#owner": "owner"}, "ExpressionAttributeValues": values}
+        request: dict[str, Any] = {"TableName": self._table, "Item": item}
+        if seen is None:
+            request["ConditionExpression"] = "attribute_not_exists(id)"
+        else:
+            request["ConditionExpression"] = "#owner = :owner"
+            request["ExpressionAttributeNames"] = {"#owner": "owner"}
+            request["ExpressionAttributeValues"] = _values(owner=seen.owner)
         with answering():
             try:
                 self._client.put_item(**request)
             except self._client.exceptions.ConditionalCheckFailedException as error:
                 raise Busy(RACE_S) from error
+
+
+def _values(**values: float | str) -> dict[str, Any]:
+    """Write the values of an expression."""
+    return {f":{name}": attribute(value) for name, value in values.items()}
 
 
 def _has(progress: Progress, generation: int) -> bool:

@@ -18,7 +18,7 @@ from functions.classification.uploads.target import Changed, Target
 from trending_core.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_s3.client import S3Client
 
@@ -70,11 +70,12 @@ class Publisher:
             results, errors, summary = self._targets(upload)
             source.check()
             items = ItemCount()
+            faulty: list[int] = []
             try:
                 if progress.rows or results.exists:
-                    results.write(self._results(upload, progress, items), content_type=LINES)
+                    results.write(self._results(upload, progress, items, faulty), content_type=LINES)
                 if progress.failed or items.refused or errors.exists:
-                    lines = (chunk.errors for chunk in self._chunks(upload, progress))
+                    lines = (chunk.errors for chunk in self._chunks(upload, faulty))
                     errors.write(lines, content_type=LINES)
                 status = Status.FAILED if progress.reason else Status.DONE
                 summary.write(
@@ -134,18 +135,27 @@ class Publisher:
         )
         return results, errors, summary
 
-    def _results(self, upload: Upload, progress: Progress, items: ItemCount) -> Iterator[bytes]:
-        """Yield the result lines of all chunks in order, and count what became items on the way."""
-        for chunk in self._chunks(upload, progress):
+    def _results(
+        self, upload: Upload, progress: Progress, items: ItemCount, faulty: list[int]
+    ) -> Iterator[bytes]:
+        """Yield the result lines of all chunks in order; count what became items, list the chunks with error lines.
+
+        Error lines are read again, from those chunks alone, once the results are written: all that a large file may have
+        would fit neither into memory nor into /tmp.
+        """
+        for number, chunk in enumerate(self._chunks(upload, range(progress.chunks))):
             items.stored += chunk.items
             items.refused += chunk.refused
+            if chunk.errors:
+                faulty.append(number)
             yield chunk.results
 
-    def _chunks(self, upload: Upload, progress: Progress) -> Iterator[Chunk]:
+    def _chunks(self, upload: Upload, numbers: Sequence[int]) -> Iterator[Chunk]:
         with ThreadPoolExecutor(AHEAD) as pool:
-            for first in range(0, progress.chunks, AHEAD):
-                numbers = range(first, min(first + AHEAD, progress.chunks))
-                yield from pool.map(lambda number: get_chunk(self._client, upload, number), numbers)
+            for first in range(0, len(numbers), AHEAD):
+                yield from pool.map(
+                    lambda number: get_chunk(self._client, upload, number), numbers[first : first + AHEAD]
+                )
 
     def _summary(
         self,

@@ -92,7 +92,7 @@ class Progress:
 def encode(progress: Progress) -> dict[str, Any]:
     """Write a record as DynamoDB's item."""
     return {
-        name: _attribute(value)
+        name: attribute(value)
         for name in Progress.__slots__
         # DynamoDB has no empty set.
         if (value := getattr(progress, name)) is not None and value != frozenset()
@@ -126,7 +126,8 @@ def decode(item: dict[str, Any]) -> Progress:
     )
 
 
-def _attribute(value: Any) -> dict[str, Any]:  # noqa: ANN401 -- any field of Progress
+def attribute(value: Any) -> dict[str, Any]:  # noqa: ANN401 -- any field of Progress
+    """Write a field's value as DynamoDB's."""
     if isinstance(value, frozenset):
         return {"NS": [str(number) for number in sorted(value)]}
     return {"N": repr(value)} if isinstance(value, int | float) else {"S": str(value)}

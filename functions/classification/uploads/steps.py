@@ -15,7 +15,7 @@ from contextlib import closing
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
-from functions.classification.uploads.chunks import ChunkMissing, put_chunk
+from functions.classification.uploads.chunks import put_chunk
 from functions.classification.uploads.ending import Run
 from functions.classification.uploads.errors import Superseded, TimeIsUp, UploadFailed
 from functions.classification.uploads.items import wish_of
@@ -26,7 +26,7 @@ from functions.classification.uploads.progress import Progress, ProgressTable, S
 from functions.classification.uploads.source import Source
 from functions.classification.uploads.staged import get_rows
 from functions.classification.uploads.upload import Upload
-from trending_core.errors import TrendingError, Unavailable
+from trending_core.errors import TrendingError
 from trending_core.telemetry import MetricUnit, error_places, get_logger, get_metrics
 
 if TYPE_CHECKING:
@@ -189,10 +189,7 @@ class Steps:
             number = next((number for number in numbers if number not in progress.done), numbers[0])
             first = number * progress.chunk_rows + 1
             last = min(first + progress.chunk_rows - 1, progress.rows)
-            fault = (
-                f"The worker ended {event['tries']} times while it was at rows {first} to {last} "
-                f"({_what(event['error'])})."
-            )
+            fault = f"{event['tries']} tries got no further than rows {first} to {last} ({_what(event['error'])})."
             self._table.add_fault(upload, generation, fault)
         return {}
 
@@ -200,15 +197,13 @@ class Steps:
         run = self._claim(upload, generation)
         if run is None:
             return self._ended(upload)
-        try:
-            self._ending.publish(run, lambda reason: self._bury(upload, reason))
-        except Superseded as error:
-            self._ending.supersede(run, error.detail)
-        except UploadFailed as error:
-            self._ending.fail(run, error.detail, lambda reason: self._bury(upload, reason))
-        except (Unavailable, ChunkMissing):
-            self._table.release(run.progress)
-            raise
+        with self._table.held(run.progress):
+            try:
+                self._ending.publish(run, lambda reason: self._bury(upload, reason))
+            except Superseded as error:
+                self._ending.supersede(run, error.detail)
+            except UploadFailed as error:
+                self._ending.fail(run, error.detail, lambda reason: self._bury(upload, reason))
         return _answer(run.progress)
 
     def _fail(self, upload: Upload, generation: int, error: Mapping[str, Any]) -> dict[str, Any]:
@@ -216,14 +211,15 @@ class Steps:
         if run is None:
             return self._ended(upload)
         reason = run.progress.fault or f"The state machine gave the upload up ({_what(error)})."
-        try:
-            run.source.check()
-        except Superseded as superseded:
-            self._ending.supersede(run, superseded.detail)
-            return _answer(run.progress)
-        except UploadFailed as gone:
-            reason = gone.detail
-        self._ending.fail(run, reason, lambda reason: self._bury(upload, reason))
+        with self._table.held(run.progress):
+            try:
+                run.source.check()
+            except Superseded as superseded:
+                self._ending.supersede(run, superseded.detail)
+                return _answer(run.progress)
+            except UploadFailed as gone:
+                reason = gone.detail
+            self._ending.fail(run, reason, lambda reason: self._bury(upload, reason))
         return _answer(run.progress)
 
     def _record(self, upload: Upload, generation: int) -> Progress | None:

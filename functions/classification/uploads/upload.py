@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,9 @@ ITEMS_METADATA: Final = "items"
 """Metadata of the object (header ``x-amz-meta-items``): whether its rows are to become items, true or false."""
 _ENDING_BYTES: Final = len(".summary.json")
 _HASH_CHARS: Final = 16
+_TAKEN: Final = re.compile(rf"(?:\.errors|~[0-9a-f]{{{_HASH_CHARS}}})\Z")
+"""Ends of names that may be another's: results of ``a.errors`` would be errors of ``a``, and a hash ends a name that was
+cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,14 @@ class Upload:
 
     @property
     def _base(self) -> str:
-        """Give ``results/<key>``; a key too long for an ending is cut and told apart by a hash."""
+        """Give ``results/<key>``, with a hash where another upload's results could have that name or an ending has no room.
+
+        No two uploads' keys have a name in common.
+        """
         name = self.key.removeprefix(UPLOADS)
         room = MAX_KEY_BYTES - len(RESULTS) - _ENDING_BYTES
         encoded = name.encode()
-        if len(encoded) <= room:
+        if len(encoded) <= room and not _TAKEN.search(name):
             return f"{RESULTS}{name}"
         cut = encoded[: room - _HASH_CHARS - 1].decode(errors="ignore")
         return f"{RESULTS}{cut}~{hashlib.sha256(encoded).hexdigest()[:_HASH_CHARS]}"

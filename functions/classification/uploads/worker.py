@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from functions.classification.uploads.upload import Upload
 
 MAX_STARTS: Final = 6
-"""Starts without a finished chunk after which an upload is given up: its next rows end every worker."""
+"""Starts without a finished chunk after which an upload is given up: no worker gets past its next rows."""
 MAX_EXECUTIONS: Final = 3
 """Executions of the state machine that end without a word (stopped by hand, too long) before an upload is given up."""
 _PUBLISH_MS: Final = 10_000
@@ -146,21 +146,23 @@ class Worker:
         if progress.status is Status.MAPPED:
             self._watch(upload, progress, bury)
             return
-        run = Run(upload, Source(self._client, upload), progress)
+        with self.table.held(progress):
+            self._work(Run(upload, Source(self._client, upload), progress), remaining_ms, bury)
+
+    def _work(self, run: Run, remaining_ms: Callable[[], int], bury: Callable[[str], None]) -> None:
+        """Take the steps that are left, each as the record has it."""
         try:
             self._finish_chunks(run, remaining_ms)
             if run.progress.status is Status.MAPPED:
-                self._executions.start(upload, run.progress)
+                self._executions.start(run.upload, run.progress)
                 raise Busy(self._watch_s)
             self._publish(run, remaining_ms, bury)
         except Superseded as error:
             self._ending.supersede(run, error.detail)
         except UploadFailed as error:
             self._ending.fail(run, error.detail, bury)
-        except (TimeIsUp, ChunkMissing) as error:
-            fresh = {"chunks": 0, "rows": 0, "failed": 0, "status": Status.RUNNING}
-            changes = fresh if isinstance(error, ChunkMissing) else {}
-            run.progress = self.table.advance(run.progress, lease_until=0.0, **changes)
+        except ChunkMissing as error:
+            self.table.advance(run.progress, chunks=0, rows=0, failed=0, status=Status.RUNNING)
             raise TimeIsUp from error
 
     def _watch(self, upload: Upload, progress: Progress, bury: Callable[[str], None]) -> None:
@@ -178,14 +180,17 @@ class Worker:
         taken = self.table.claim_mapped(upload, progress.generation)
         if taken is None:
             return
-        if reason is None and taken.executions >= MAX_EXECUTIONS:
-            reason = f"The state machine ended {taken.executions} times without a result."
-        if reason is not None:
-            self._ending.fail(Run(upload, Source(self._client, upload), taken), reason, bury)
-            return
-        number, count = taken.generation + 1, taken.executions + 1
-        progress = self.table.advance(taken, generation=number, executions=count, starts=0, lease_until=0.0)
-        self._executions.start(upload, progress)
+        with self.table.held(taken):
+            if reason is None and taken.executions >= MAX_EXECUTIONS:
+                reason = f"The state machine ended {taken.executions} times without a result."
+            if reason is not None:
+                self._ending.fail(Run(upload, Source(self._client, upload), taken), reason, bury)
+                return
+            number, count = taken.generation + 1, taken.executions + 1
+            progress = self.table.advance(
+                taken, generation=number, executions=count, starts=0, lease_until=0.0
+            )
+            self._executions.start(upload, progress)
         raise Busy(self._watch_s)
 
     def _finish_chunks(self, run: Run, remaining_ms: Callable[[], int]) -> None:
@@ -194,7 +199,7 @@ class Worker:
         if progress.starts > MAX_STARTS:
             first = progress.chunks * progress.chunk_rows + 1
             message = (
-                f"The worker ended {progress.starts - 1} times while it was at rows {first} to "
+                f"{progress.starts - 1} starts got no further than rows {first} to "
                 f"{first + progress.chunk_rows - 1}."
             )
             raise UploadFailed(message)

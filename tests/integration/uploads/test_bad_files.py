@@ -14,10 +14,14 @@ from botocore.config import Config
 
 from functions.classification.uploads.messages import write_message
 from functions.classification.uploads.upload import Upload
-from tests.support.uploads import Depot, csv_of, session
+from tests.support.uploads import Depot, a_model, csv_of, session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cdk.local.emulator import Emulator
+    from functions.classification.files import Row
+    from functions.classification.uploads.batch import Batches
 
 
 @pytest.fixture(scope="module")
@@ -181,30 +185,59 @@ def test_denied_reading_alone_still_leaves_a_summary(depot: Depot) -> None:
     assert [reason for _, reason in depot.buried()] == [depot.summary(upload)["reason"]]
 
 
-def test_an_outage_is_waited_out_and_buried_only_after_the_last_delivery(emulator: Emulator) -> None:
-    depot = Depot(emulator.endpoint_url)
-    s3 = fresh_client(depot)
-    refuse(s3, "GetObject", 503, "SlowDown")
-    upload = depot.put("uploads/later.csv", csv_of(3))
-    batches = depot.batches(s3=s3)
+def wait_out(depot: Depot, batches: Batches) -> list[int]:
+    """Work until the queue is empty; give how long the message was hidden after each delivery, which passes at once."""
     hidden: list[int] = []
 
     def hide(receipt: str, seconds: int) -> None:
-        hidden.append(seconds)  # the test does not wait
+        hidden.append(seconds)
+        depot.clock += seconds  # and not a second more: a lease that nobody holds must not outlast it
         depot.sqs.change_message_visibility(
             QueueUrl=depot.names["queue"], ReceiptHandle=receipt, VisibilityTimeout=0
         )
 
     batches._queue.hide = hide  # type: ignore[method-assign]
-    while depot.step(batches):
-        depot.clock += 3_600  # past every lease
-    assert hidden == [15, 30]
+    depot.drain(batches)
+    return hidden
+
+
+def test_an_outage_is_waited_out_and_buried_only_after_the_last_delivery(emulator: Emulator) -> None:
+    depot = Depot(emulator.endpoint_url)
+    s3 = fresh_client(depot)
+    refuse(s3, "GetObject", 503, "SlowDown")
+    upload = depot.put("uploads/later.csv", csv_of(3))
+    assert wait_out(depot, depot.batches(s3=s3)) == [15, 30]
     assert [reason for _, reason in depot.buried()] == ["S3 refused to read uploads/later.csv (SlowDown)."]
     # S3 answers again, and somebody redrives.
-    depot.clock += 3_600
     depot.sqs.send_message(QueueUrl=depot.names["queue"], MessageBody=write_message(upload))
     depot.drain(depot.batches())
     assert depot.ids(upload) == ["r0", "r1", "r2"]
+
+
+def test_an_error_that_stays_is_buried_by_its_type(depot: Depot) -> None:
+    def break_(rows: Sequence[Row]) -> list[list[float]]:
+        raise RuntimeError(rows[0].text)
+
+    upload = depot.put("uploads/breaks.csv", csv_of(3))
+    assert wait_out(depot, depot.batches(a_model(break_))) == [15, 30]
+    reason = "An unexpected error ended the work (RuntimeError)."
+    assert [found for _, found in depot.buried()] == [reason]
+    depot.sqs.send_message(QueueUrl=depot.names["queue"], MessageBody=write_message(upload))
+    depot.drain(depot.batches())
+    assert depot.ids(upload) == ["r0", "r1", "r2"]
+
+
+def test_an_outage_at_the_end_leaves_nobody_waiting(depot: Depot) -> None:
+    """A file that cannot be read, a summary that cannot be written for a while."""
+    s3 = fresh_client(depot)
+    refuse(s3, "PutObject", 503, "SlowDown")
+    upload = depot.put("uploads/late.csv", b"")
+    batches = depot.batches(s3=s3)
+    assert depot.step(batches) == 1
+    depot.sqs.send_message(QueueUrl=depot.names["queue"], MessageBody=write_message(upload))
+    depot.drain(depot.batches())
+    assert "is empty" in depot.summary(upload)["reason"]
+    assert [reason for _, reason in depot.buried()] == [depot.summary(upload)["reason"]]
 
 
 def test_a_message_that_is_no_event_is_buried(depot: Depot) -> None:

@@ -140,7 +140,7 @@ def test_twenty_thousand_rows_a_killed_worker_and_a_batch_that_always_fails(
 
         code, said = here.upload(broken, "--wait")
         reason = (
-            "The worker ended 6 times while it was at rows 513 to 1024 "
+            "6 tries got no further than rows 513 to 1024 "
             "(StepBroke: An unexpected error ended the step (RuntimeError).)."
         )
         assert (code, said.splitlines()[-1]) == (1, f"trending-now: {reason}")

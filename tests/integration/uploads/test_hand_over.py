@@ -63,7 +63,7 @@ def test_an_invocation_that_never_gets_anywhere_is_given_up_with_the_rows_named(
     depot.drain(depot.batches(), remaining_ms=lambda: 0)
     summary = depot.summary(upload)
     assert summary["status"] == "failed"
-    assert summary["reason"] == "The worker ended 6 times while it was at rows 1 to 10."
+    assert summary["reason"] == "6 starts got no further than rows 1 to 10."
     assert [reason for _, reason in depot.buried()] == [summary["reason"]]
 
 

@@ -16,7 +16,8 @@ from tests.integration.uploads.test_hand_over import rows as rows_of
 from tests.integration.uploads.test_hand_over import runs, worker
 from tests.support.local import PATIENCE_S, eventually
 from tests.support.mortal import Killed, mortal
-from tests.support.stores import enrichment
+from tests.support.stores import enrichment, total
+from tests.support.table_actions import table_actions
 from tests.support.uploads import FOREVER_MS, Depot, a_model, predict, session
 from trending_core.decay import DAY
 from trending_core.errors import NotFound
@@ -25,7 +26,7 @@ from trending_core.ranking import ALL
 from trending_core.store_dynamodb import DynamoItemStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from cdk.local.emulator import Emulator
     from functions.classification.files import Row
@@ -179,35 +180,14 @@ def test_a_large_file_s_rows_become_items_in_the_state_machine_too(depot: Depot)
     assert sorted(ranked(depot.store)) == sorted(expected(45))
 
 
-def calls(client: Any) -> Iterator[str]:
-    """Make a client note the table actions that its requests need; give them as they come."""
-    seen: list[str] = []
-    names = {
-        "Put": "PutItem",
-        "Update": "UpdateItem",
-        "Delete": "DeleteItem",
-        "ConditionCheck": "ConditionCheckItem",
-    }
-
-    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
-        if model.name == "TransactWriteItems":
-            actions = [next(iter(action)) for action in json.loads(params["body"])["TransactItems"]]
-            seen.extend(names[action] for action in actions)
-        else:
-            seen.append(model.name)
-
-    client.meta.events.register("before-call.dynamodb.*", note)
-    return iter(seen)
-
-
 def test_the_worker_needs_no_more_of_the_items_table_than_its_role_allows(depot: Depot) -> None:
     client = session().client("dynamodb", endpoint_url=depot.endpoint_url)
-    needed = calls(client)
+    needed = table_actions(client)
     depot.store = DynamoItemStore(client, depot.names["items"])
     depot.store.begin(Draft(item_id="m5", title="Title 5", plot="A plot, number 5"), datetime.now(UTC))
     upload = depot.put("uploads/a.csv", catalogue(9), items="true")
     assert drained(depot, upload)["items"] == {"stored": 8, "refused": 1}
-    assert {f"dynamodb:{name}" for name in needed} == set(TABLE_ADD)
+    assert needed == set(TABLE_ADD)
 
 
 def test_a_death_before_any_single_call_makes_no_second_item(depot: Depot) -> None:
@@ -253,7 +233,7 @@ def test_a_death_before_any_single_call_makes_no_second_item(depot: Depot) -> No
         assert depot.summary(upload)["items"] == {"stored": 12, "refused": 0}, deaths
         for item_id in wanted:
             now = store.get(item_id).updated_at
-            assert store.total(item_id, DAY, now) == pytest.approx(ENTRY, rel=1e-9), (deaths, item_id)
+            assert total(store, item_id, DAY, now) == pytest.approx(ENTRY, rel=1e-9), (deaths, item_id)
         if not died:
             break
         deaths += 3  # in steps: what lies between two of them is of the same kind
@@ -333,7 +313,7 @@ def test_killed_again_and_again_each_item_is_there_once_and_counted_once(emulato
     assert len(found) == len(set(found))
     assert sorted(found) == sorted(wanted)
     for item_id in chance.sample(wanted, 100):
-        assert store.total(item_id, DAY, store.get(item_id).updated_at) == pytest.approx(ENTRY, rel=1e-9)
+        assert total(store, item_id, DAY, store.get(item_id).updated_at) == pytest.approx(ENTRY, rel=1e-9)
     with pytest.raises(NotFound):
         store.get("m3")
     assert depot.buried() == []

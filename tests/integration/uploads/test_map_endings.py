@@ -6,12 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from functions.classification.uploads import staging
 from functions.classification.uploads.messages import write_message
 from functions.classification.uploads.progress import Status
 from tests.support.executions import by_map, record, send
-from tests.support.uploads import FOREVER_MS, Depot, csv_of
+from tests.support.mortal import mortal
+from tests.support.uploads import FOREVER_MS, Depot, csv_of, session
+from trending_core.errors import Unavailable
 
 if TYPE_CHECKING:
     from cdk.local.emulator import Emulator
@@ -106,7 +109,7 @@ def test_a_batch_that_is_given_up_fails_the_upload_with_its_rows_named(
 ) -> None:
     upload = depot.put("uploads/a.csv", csv_of(170))
     depot.drain(depot.batches(map_bytes=0))
-    reason = f"The worker ended 6 times while it was at rows 81 to 90 {said}."
+    reason = f"6 tries got no further than rows 81 to 90 {said}."
     assert failing(depot, upload, error) == {"status": "failed", "reason": reason}
     assert (depot.summary(upload)["reason"], depot.summary(upload)["results"]) == (reason, None)
     assert depot.buried() == [(write_message(upload), reason)]
@@ -114,6 +117,25 @@ def test_a_batch_that_is_given_up_fails_the_upload_with_its_rows_named(
     by_map(depot)
     assert depot.ids(upload) == [f"r{n}" for n in range(170)]
     assert sorted(given["generation"] for given in depot.engine.inputs.values()) == [1, 2]
+
+
+@pytest.mark.parametrize("step", ["publish", "fail"])
+def test_a_last_step_that_breaks_off_can_be_asked_for_at_once(depot: Depot, step: str) -> None:
+    upload = depot.put("uploads/a.csv", csv_of(20))
+    depot.drain(depot.batches(map_bytes=0))
+    (given,) = depot.engine.inputs.values()
+    event = {"step": step, "upload": given["upload"], "generation": 1, "error": {"Error": "States.Timeout"}}
+    classify = {**event, "step": "classify", "first": 0, "count": 8}
+    assert not depot.steps().take(classify, remaining_ms=lambda: FOREVER_MS)["left"]
+
+    def die() -> None:
+        raise EndpointConnectionError(endpoint_url="s3")
+
+    broken = mortal(session().client("s3", endpoint_url=depot.endpoint_url), die)
+    with pytest.raises(Unavailable):
+        depot.steps(s3=broken).take(event, remaining_ms=lambda: FOREVER_MS)
+    depot.steps().take(event, remaining_ms=lambda: FOREVER_MS)
+    assert depot.summary(upload)["status"] == {"publish": "done", "fail": "failed"}[step]
 
 
 def test_a_step_taken_twice_is_taken_once(depot: Depot) -> None:

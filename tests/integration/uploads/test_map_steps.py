@@ -140,7 +140,7 @@ def test_a_file_that_takes_long_to_lay_out_is_handed_over(depot: Depot) -> None:
 def test_one_that_never_gets_anywhere_is_given_up_with_the_rows_named(depot: Depot) -> None:
     upload = depot.put("uploads/stuck.csv", csv_of(20))
     depot.drain(depot.batches(map_bytes=0), remaining_ms=lambda: 0)
-    reason = "The worker ended 6 times while it was at rows 1 to 10."
+    reason = "6 starts got no further than rows 1 to 10."
     assert depot.summary(upload)["reason"] == reason
     assert [found for _, found in depot.buried()] == [reason]
     assert depot.engine.inputs == {}

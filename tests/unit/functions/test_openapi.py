@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 from cdk.service import service
 from functions import openapi
 from tests.support.openapi import document, validator
+from trending_core.cors import EXPOSED
 
 
 def test_the_committed_document_is_what_the_code_says() -> None:
@@ -66,3 +67,36 @@ def test_two_functions_cannot_hold_one_route(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(openapi, "applications", lambda: twice)
     with pytest.raises(openapi.MergeError, match="post is defined by two functions"):
         openapi.build_document()
+
+
+def test_what_needs_a_key_somewhere_says_so_and_how_it_is_refused() -> None:
+    (scheme,) = document()["components"]["securitySchemes"].items()
+    assert scheme[0] == openapi.API_KEY
+    assert (scheme[1]["type"], scheme[1]["in"], scheme[1]["name"]) == ("apiKey", "header", "x-api-key")
+    routes = [route for function in service("production").functions for route in function.routes]
+    public = {(route.method.lower(), route.path) for route in routes if route.public}
+    for path, operations in document()["paths"].items():
+        for method, operation in operations.items():
+            keyed = (method, path) not in public
+            assert ("security" in operation) is keyed, f"{method} {path}"
+            assert ("403" in operation["responses"]) is keyed, f"{method} {path}"
+            assert "429" in operation["responses"], f"{method} {path}"
+
+
+def test_no_default_breaks_its_own_schema() -> None:
+    for name, schema in document()["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            if "default" in described:
+                assert validator(described).is_valid(described["default"]), f"{name}.{field}"
+
+
+def test_headers_that_a_caller_acts_on_are_documented_and_readable_by_a_page() -> None:
+    documented = {
+        name.lower()
+        for operations in document()["paths"].values()
+        for operation in operations.values()
+        for response in operation["responses"].values()
+        for name in response.get("headers", {})
+    }
+    assert documented == {"location", "preference-applied", "retry-after"}
+    assert documented < set(EXPOSED)

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -130,6 +131,16 @@ def _flip(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(content)
 
 
+def _scalar_network() -> bytes:
+    """Give a network whose only output is a single number."""
+    network = onnx.load_model_from_string(tiny_network())
+    network.graph.node.append(onnx.helper.make_node("ReduceSum", ["logits"], ["sum_of_all"], keepdims=0))
+    del network.graph.output[:]
+    network.graph.output.append(onnx.helper.make_tensor_value_info("sum_of_all", onnx.TensorProto.FLOAT, []))
+    content: bytes = network.SerializeToString()
+    return content
+
+
 def _replace(name: str, content: bytes) -> Callable[[Path], None]:
     """Swap a file together with its manifest entry, so that only the content is wrong."""
 
@@ -149,6 +160,7 @@ def _replace(name: str, content: bytes) -> Callable[[Path], None]:
         (_flip, "model.onnx differs from the manifest's sha256"),
         (_replace("model.onnx", b"not a network"), "not a network that ONNX Runtime can load"),
         (_replace("model.onnx", tiny_network(labels=17)), "not one logit for each of 18 labels"),
+        (_replace("model.onnx", _scalar_network()), r"gives \[\[\]\], not one logit for each of 18 labels"),
         (
             _replace("model.onnx", tiny_network(input_type=7)),
             r"takes .* not .*'input_ids', 'tensor\(int32\)'",
@@ -185,6 +197,8 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     [
         ({"schema_version": 2}, "schema_version is 2, this code reads 1"),
         ({"labels": ["Action"]}, "labels are not the 18 genres"),
+        ({"labels": None}, "labels are not the 18 genres"),
+        ({"labels": 18}, "labels are not the 18 genres"),
         ({"name": ""}, "name is missing or not a text"),
         ({"network": "other.onnx"}, "'other.onnx' is named but not listed"),
         ({"files": []}, "files is missing or not an object"),

@@ -201,7 +201,7 @@ def _parse(content: Any) -> Manifest:  # noqa: ANN401 -- whatever the file holds
     if root.get("schema_version") != SCHEMA_VERSION:
         message = f"schema_version is {root.get('schema_version')!r}, this code reads {SCHEMA_VERSION}"
         raise _Flaw(message)
-    if tuple(root.get("labels", ())) != GENRES:
+    if root.get("labels") != list(GENRES):
         message = "labels are not the 18 genres in their order"
         raise _Flaw(message)
     files = {

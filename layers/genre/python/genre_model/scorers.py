@@ -158,7 +158,7 @@ def open_scorer(
         message = f"model artifact file {path} takes {inputs}, not {expected}"
         raise ArtifactError(message)
     outputs = [value.shape for value in session.get_outputs()]
-    if len(outputs) != 1 or outputs[0][-1] != len(GENRES):
+    if len(outputs) != 1 or outputs[0][-1:] != [len(GENRES)]:
         message = (
             f"model artifact file {path} gives {outputs}, not one logit for each of {len(GENRES)} labels"
         )

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from functions.classification.contract import is_visible
 from functions.classification.files import csv_rows
 from functions.classification.files.csv_fields import Record
 from functions.classification.files.csv_rows import CsvRows
 from functions.classification.files.rows import FileError, Row, RowError
+from trending_core.visible import is_visible
 
 CHARACTERS = st.one_of(
     st.sampled_from(list(" \",;\t\r\n'x")),

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.classification.contract import is_visible
 from functions.classification.files.jsonl_rows import jsonl_rows
 from functions.classification.files.rows import FileError, Row, RowError
+from trending_core.visible import is_visible
 
 NAMES = st.text(min_size=1).filter(str.strip)
 TEXTS = st.text(min_size=1).filter(is_visible)

@@ -20,7 +20,7 @@ from functions.classification.uploads.item_writer import (
     Verdict,
 )
 from functions.classification.uploads.items import Wish
-from tests.support.stores import enrichment
+from tests.support.stores import enrichment, total
 from trending_core.decay import DAY
 from trending_core.errors import Unavailable
 from trending_core.models import Draft, Enrichment, Item, Status
@@ -90,7 +90,7 @@ def test_the_first_row_of_an_id_is_the_item_and_another_text_is_refused() -> Non
         Verdict("x"),
     ]
     assert store.draft("x").plot == "A plot."
-    assert store.total("x", DAY, NOW) == pytest.approx(3.5, rel=1e-9)
+    assert total(store, "x", DAY, NOW) == pytest.approx(3.5, rel=1e-9)
 
 
 def test_an_item_that_is_there_stays_as_it_is() -> None:

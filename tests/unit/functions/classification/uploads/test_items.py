@@ -2,12 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.classification.contract import is_visible
 from functions.classification.files import Row
 from functions.classification.files.results import ResultFormat
+from functions.classification.uploads import items
 from functions.classification.uploads.errors import UploadFailed
 from functions.classification.uploads.items import Wish, draft_of, enrichment_of, opening, wish_of
+from functions.enrichment import sentiment
 from trending_core.models import MAX_PLOT, MAX_SUMMARY, MAX_TITLE, Draft
+from trending_core.visible import is_visible
 
 RESULTS = ResultFormat(("Action", "Drama", "War"), (0.5, 0.5, 0.25), "genre-bert", "1.2.3")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2_000).filter(is_visible)
@@ -112,7 +114,23 @@ def test_an_opening_is_one_short_line_and_never_empty(text: str, characters: int
         ("One two three four five six seven.", "One two three four five…"),
         ("x" * 40, "x" * 24 + "…"),
         ("a\x00b\x1bc", "abc"),
+        ("Dr. Moreau has an island of his own.", "Dr. Moreau has an…"),
+        ("He left. Then Mrs. Wu came home again.", "He left."),
+        ("Sea. An old man fishes for days.", "Sea. An old man fishes…"),
+        ("She said go. J. R. Smith did not.", "She said go."),
+        ("In the U.S. Army nobody laughs.", "In the U.S. Army nobody…"),
+        ('"They won." Nobody came to it.', '"They won."'),
+        ("Who sings? Nobody in here does.", "Who sings?"),
     ],
 )
 def test_whole_sentences_or_whole_words_are_kept(text: str, summary: str) -> None:
     assert opening(text, 25) == summary
+
+
+def test_sentences_that_say_too_little_are_followed_by_words() -> None:
+    assert opening("He ran. " + "word " * 200).startswith("He ran. word word")
+    assert opening("x" * 99 + ". " + "word " * 200) == "x" * 99 + "."
+
+
+def test_an_item_without_reviews_has_one_score_whoever_enriched_it() -> None:
+    assert items.NEUTRAL == sentiment.NEUTRAL
