@@ -19,7 +19,7 @@ from functions.enrichment.routes import build_app as enrichment
 from functions.trending.routes import build_app as trending
 from functions.trending.service import TrendingService
 from trending_core import __version__
-from trending_core.errors import InternalError
+from trending_core.errors import Forbidden, InternalError, TooManyRequests
 from trending_core.problem import PROBLEM_JSON, Problem, problem_responses
 from trending_core.store_memory import MemoryItemStore
 
@@ -33,6 +33,17 @@ DESCRIPTION: Final = (
     "Every error is `application/problem+json` (RFC 9457); an unknown path is 404, a known path with another method 405. "
     "Every answer of a function carries the header `X-Request-Id`."
 )
+API_KEY: Final = "ApiKey"
+PUBLIC: Final = frozenset({"/health"})
+"""Documented paths that need no API key anywhere; the deployment spec says the same."""
+_SECURITY_SCHEMES: Final[dict[str, Any]] = {
+    API_KEY: {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-api-key",
+        "description": "Where a deployment asks for keys, as staging and production do; elsewhere it is not read.",
+    }
+}
 _METHODS: Final = frozenset({"get", "put", "post", "delete", "patch"})
 _POWERTOOLS_ERRORS: Final = frozenset({"HTTPValidationError", "ValidationError", "ResponseValidationError"})
 
@@ -69,7 +80,7 @@ def build_document() -> dict[str, Any]:
     for app in applications():
         part = json.loads(app.get_openapi_json_schema(title="Trending Now", version=__version__))
         for path, operations in part["paths"].items():
-            _merge(paths.setdefault(path, {}), _with_problems(operations), f"route {path}")
+            _merge(paths.setdefault(path, {}), _guarded(path, _with_problems(operations)), f"route {path}")
         _merge(schemas, part.get("components", {}).get("schemas", {}), "schema")
     _, problem = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
     _merge(schemas, problem["$defs"], "schema")
@@ -79,7 +90,8 @@ def build_document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": {name: schemas[name] for name in sorted(schemas) if name not in _POWERTOOLS_ERRORS}
+            "schemas": {name: schemas[name] for name in sorted(schemas) if name not in _POWERTOOLS_ERRORS},
+            "securitySchemes": _SECURITY_SCHEMES,
         },
     }
 
@@ -105,6 +117,19 @@ def _with_problems(operations: dict[str, Any]) -> dict[str, Any]:
         # Powertools puts its own 500 over the route's.
         internal = {str(status): response for status, response in problem_responses(InternalError).items()}
         operation["responses"] = dict(sorted({**documented, **internal}.items()))
+    return operations
+
+
+def _guarded(path: str, operations: dict[str, Any]) -> dict[str, Any]:
+    """Add what the gateway asks for and answers before a function is called."""
+    public = path in PUBLIC
+    refusals = problem_responses(TooManyRequests) if public else problem_responses(Forbidden, TooManyRequests)
+    for operation in operations.values():
+        if not public:
+            # Either: a deployment may be open.
+            operation["security"] = [{API_KEY: []}, {}]
+        responses = operation["responses"] | {str(status): response for status, response in refusals.items()}
+        operation["responses"] = dict(sorted(responses.items()))
     return operations
 
 

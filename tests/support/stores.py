@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
+    from trending_core.decay import Window
+    from trending_core.store import ItemStore
+
 NOW: Final = datetime(2026, 3, 10, 12, tzinfo=UTC)
 ITEMS: Final = next(table for table in service("local").tables if table.name == "items")
 
@@ -69,6 +72,11 @@ def event(
     value: float | None = None,
 ) -> Event:
     return Event(item_id=item_id, event_id=event_id, type=kind, value=value, at=at)
+
+
+def total(store: ItemStore, item_id: str, window: Window, now: datetime) -> float:
+    """Read an item's decayed total in one window."""
+    return store.standing(item_id, now).totals[window.name]
 
 
 def session() -> boto3.Session:
