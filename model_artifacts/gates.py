@@ -85,10 +85,11 @@ def check_gates(registry: Registry, model: str, reference: str) -> list[Gate]:
     try:
         loaded = GenreModel.load(registry.resolve(model, version))
         gates.append(_digests(registry.resolve(model, version), record))
-        if rival is not None:
-            gates.append(_latency(loaded, GenreModel.load(registry.resolve(model, champion))))
     except (ArtifactError, RegistryError) as error:
         gates.append(Gate("artifact", passed=False, detail=str(error)))
+    else:
+        if rival is not None:
+            gates.append(_latency(loaded, registry, model, champion))
     return gates
 
 
@@ -114,8 +115,8 @@ def promote(registry: Registry, model: str, reference: str) -> tuple[Registry, l
 def _card(folder: Path, model: str, version: str) -> Gate:
     try:
         text = (folder / CARD_NAME).read_text(encoding="utf-8")
-    except OSError:
-        return Gate("card", passed=False, detail=f"{folder / CARD_NAME} is missing")
+    except (OSError, UnicodeDecodeError):
+        return Gate("card", passed=False, detail=f"{folder / CARD_NAME} is missing or no text")
     named = f"{model} {version}" in text
     detail = "present" if named else f"{CARD_NAME} does not speak of {model} {version}"
     return Gate("card", passed=named, detail=detail)
@@ -133,10 +134,13 @@ def _quality(record: dict[str, Any], rival: dict[str, Any], champion: str) -> li
     if ours != theirs:
         detail = f"measured on other titles than the champion {champion}: evaluate both on the same file"
         return [Gate("quality", passed=False, detail=detail)]
+    # On the titles that thresholds were chosen on, a rule that fits them closer looks better than it is (docs/adr/0012).
+    held_out = "held_out" in record["metrics"] and "held_out" in rival["metrics"]
+    mine, its = (r["metrics"]["held_out"] if held_out else r["metrics"] for r in (record, rival))
     gates = []
     for name in ("micro_f1", "macro_f1"):
-        value, floor = record["metrics"][name], rival["metrics"][name] - MAX_QUALITY_LOSS
-        detail = f"{value:.4f}, at least {floor:.4f} (champion {champion})"
+        value, floor = mine[name], its[name] - MAX_QUALITY_LOSS
+        detail = f"{value:.4f}, at least {floor:.4f} (champion {champion}{', held out' if held_out else ''})"
         gates.append(Gate(name, passed=value >= floor, detail=detail))
     return gates
 
@@ -160,7 +164,14 @@ def measured_slowdown(ours: GenreModel, theirs: GenreModel) -> float:
     return statistics.median([seconds(ours) / seconds(theirs) for _ in range(_ROUNDS + 1)][1:])
 
 
-def _latency(ours: GenreModel, theirs: GenreModel) -> Gate:
+def _latency(ours: GenreModel, registry: Registry, model: str, champion: str) -> Gate:
+    """Not much slower than the champion; one that cannot be loaded is in nobody's way."""
+    try:
+        theirs = GenreModel.load(registry.resolve(model, champion))
+    except (ArtifactError, RegistryError) as error:
+        return Gate(
+            "latency", passed=True, detail=f"not compared, the champion {champion} cannot be loaded: {error}"
+        )
     ratio = measured_slowdown(ours, theirs)
     return Gate(
         "latency",

@@ -29,6 +29,7 @@ _METRICS: Final = frozenset(
         "network_size",
         "artifact_size",
         "parts",
+        "held_out",
     }
 )
 
@@ -70,11 +71,16 @@ def register(*, run: Path, artifact: Path, root: Path, recipe: Recipe) -> None:
         )
         raise StepError(message)
     target = root / recipe.model / recipe.version
-    staging = target.with_name(f".{recipe.version}.new")
-    shutil.rmtree(staging, ignore_errors=True)
+    staging, old = (target.with_name(f".{recipe.version}.{name}") for name in ("new", "old"))
+    if old.exists() and not target.exists():  # killed between the two renames below
+        old.rename(target)
+    for left in (staging, old):
+        shutil.rmtree(left, ignore_errors=True)
     shutil.copytree(artifact, staging)
-    shutil.rmtree(target, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
     staging.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
     registry.with_version(recipe.model, recipe.version, record).save()
     logger.info("registered %s %s in %s", recipe.model, recipe.version, root)
 
@@ -98,6 +104,6 @@ def _record(run: Path, artifact: Path, recipe: Recipe) -> dict[str, Any]:
             "recipe": recipe.model_dump(mode="json"),
             "corpus": read("prepare", "prepare.json")["corpus"],
             "evaluated_on": metrics["data"],
-            "training": {name: value for name, value in training.items() if name not in {"recipe", "input"}},
+            "training": {name: value for name, value in training.items() if name != "recipe"},
         },
     }

@@ -86,6 +86,29 @@ def test_figures_within_the_noise_of_the_champion_pass(registry: Registry) -> No
     promote(add(registry, "1.1.0", micro_f1=0.5985), "tiny", "1.1.0")
 
 
+def test_figures_of_titles_that_took_no_part_count_where_both_have_them(registry: Registry) -> None:
+    other: dict[str, Any] = {"held_out": {"micro_f1": 0.55, "macro_f1": 0.45}}
+    closer: dict[str, Any] = {"held_out": {"micro_f1": 0.53, "macro_f1": 0.45}, "micro_f1": 0.7}
+    one_has_them = add(registry, "1.1.0", **closer)
+    both_have_them = add(add(registry, "1.0.0", **other), "1.1.0", **closer)
+
+    promote(one_has_them, "tiny", "1.1.0")
+    with pytest.raises(
+        PromotionRefusedError, match=r"micro_f1: 0\.5300, at least 0\.5480 \(champion 1\.0\.0, held out\)"
+    ):
+        promote(both_have_them, "tiny", "1.1.0")
+
+
+def test_a_damaged_champion_is_in_nobodys_way(registry: Registry) -> None:
+    other = add(registry, "1.1.0")
+    (registry.root / "tiny" / "1.0.0" / "model.onnx").write_bytes(b"")
+
+    _, passed = promote(other, "tiny", "1.1.0")
+
+    (latency,) = [gate for gate in passed if gate.name == "latency"]
+    assert "not compared, the champion 1.0.0 cannot be loaded" in latency.detail
+
+
 def test_the_table_of_a_wide_part_is_checked_like_the_other_files(registry: Registry) -> None:
     other = add(registry, "1.1.0")
     folder = write_tiny_wide_artifact(registry.root / "tiny" / "1.1.0", version="1.1.0")
