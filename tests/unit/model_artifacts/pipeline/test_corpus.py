@@ -75,7 +75,8 @@ def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("skip", [True, False])
 def test_a_file_cut_in_half_always_stops(tmp_path: Path, *, skip: bool) -> None:
-    whole = gzip.compress((json.dumps(GOOD) + "\n").encode() * 500)
+    rows = "".join(json.dumps({**GOOD, "id": f"a{n}"}) + "\n" for n in range(500))
+    whole = gzip.compress(rows.encode())
     (tmp_path / "c.jsonl.gz").write_bytes(whole[: len(whole) // 2])
 
     with pytest.raises(CorpusError, match=r"c\.jsonl\.gz:\d+: cannot read on"):
