@@ -17,7 +17,6 @@ from typing import Any, Final, Self
 
 REGISTRY_NAME: Final = "registry.json"
 CHAMPION: Final = "champion"
-CHALLENGER: Final = "challenger"
 PREVIOUS: Final = "previous"
 """What was champion before the latest promotion or rollback: where a rollback goes."""
 CARD_NAME: Final = "MODEL_CARD.md"
@@ -104,14 +103,10 @@ class Registry:
             raise RegistryError(message)
         return folder
 
-    def with_version(
-        self, model: str, version: str, record: dict[str, Any], *, champion_if_first: bool = True
-    ) -> Registry:
+    def with_version(self, model: str, version: str, record: dict[str, Any]) -> Registry:
         """Give a registry that also holds this version; a model's first version becomes its champion."""
         entry = self.models.get(model, {"versions": {}, "aliases": {}})
-        aliases = dict(entry["aliases"])
-        if champion_if_first:
-            aliases.setdefault(CHAMPION, version)
+        aliases = {CHAMPION: version, **entry["aliases"]}
         changed = {"versions": {**entry["versions"], version: record}, "aliases": aliases}
         return Registry(self.root, {**self.models, model: changed})
 
@@ -128,8 +123,6 @@ class Registry:
         aliases = dict(entry["aliases"])
         if (before := aliases.get(CHAMPION)) not in (None, wanted):
             aliases[PREVIOUS] = before
-        if aliases.get(CHALLENGER) == wanted:
-            del aliases[CHALLENGER]
         aliases[CHAMPION] = wanted
         return Registry(self.root, {**self.models, model: {**entry, "aliases": aliases}})
 

@@ -17,7 +17,7 @@ from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.files import write_json
 from model_artifacts.pipeline.metrics import f1_per_label
 from model_artifacts.pipeline.platt import apply_platt, platt
-from model_artifacts.pipeline.thresholds import best_thresholds
+from model_artifacts.pipeline.thresholds import RULE, best_thresholds
 from model_artifacts.pipeline.wide import WIDE_NAME
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def calibrate(
         out / "calibrate.json",
         {
             "titles": len(titles),
+            "threshold_rule": RULE,
             "labels": {
                 genre: {
                     "titles": int(labels[:, i].sum()),

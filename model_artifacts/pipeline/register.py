@@ -64,7 +64,7 @@ def register(*, run: Path, artifact: Path, root: Path, recipe: Recipe) -> None:
     registry = Registry.load(root) if (root / REGISTRY_NAME).exists() else Registry(root, {})
     record = _record(run, artifact, recipe)
     known = registry.models.get(recipe.model, {}).get("versions", {}).get(recipe.version)
-    if known is not None and known["files"] != record["files"]:
+    if known is not None and known.get("files") != record["files"]:
         message = (
             f"{recipe.model} {recipe.version} is registered with other files; "
             "a version never changes: give the recipe a new one"
@@ -81,8 +81,21 @@ def register(*, run: Path, artifact: Path, root: Path, recipe: Recipe) -> None:
         target.rename(old)
     staging.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+    if known is not None:
+        _log_changes(recipe, known.get("metrics", {}), record["metrics"])
     registry.with_version(recipe.model, recipe.version, record).save()
     logger.info("registered %s %s in %s", recipe.model, recipe.version, root)
+
+
+def _log_changes(recipe: Recipe, before: dict[str, Any], after: dict[str, Any]) -> None:
+    changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    names = ", ".join(changed) or "none"
+    logger.info(
+        "%s %s was registered with the same files; figures that changed: %s",
+        recipe.model,
+        recipe.version,
+        names,
+    )
 
 
 def _record(run: Path, artifact: Path, recipe: Recipe) -> dict[str, Any]:
@@ -104,6 +117,7 @@ def _record(run: Path, artifact: Path, recipe: Recipe) -> dict[str, Any]:
             "recipe": recipe.model_dump(mode="json"),
             "corpus": read("prepare", "prepare.json")["corpus"],
             "evaluated_on": metrics["data"],
+            # Its "input" holds the digests of the examples and, where there is one, of the teacher's weights.
             "training": {name: value for name, value in training.items() if name != "recipe"},
         },
     }

@@ -72,7 +72,7 @@ tags: [multi-label, onnx, movies]
 ## What it does
 
 {use}
-A genre is *selected* at or above its own threshold. The thresholds were chosen together on the validation file, for the highest sum of micro- and macro-F1.
+A genre is *selected* at or above its own threshold.{rule}
 
 ## Quality
 
@@ -80,12 +80,15 @@ Measured with the shipped file through `genre_model`, on {titles} validation tit
 
 {quality}
 
-Thresholds and calibration were fitted on the same titles, which flatters. *Held out* is the shipped file again, but calibrated on one half of the titles and
-measured on the other (the mean of eight such halves); with half the titles to calibrate on, it errs on the other side. The network's file has {megabytes:.1f} MB.
+Thresholds and calibration were fitted on the same titles, which flatters.{held_out} The network's file has {megabytes:.1f} MB.
 
 | text length in words | titles | micro-F1 |
 |---|--:|--:|
 {words}
+
+| source of the title | titles | micro-F1 |
+|---|--:|--:|
+{sources}
 
 ![F1 per genre](report/genres.png)
 
@@ -104,17 +107,27 @@ Every choice stands in the recipe, `model_artifacts/pipeline/recipes/{model}-{ve
 
 ## Data
 
-Synopses and genres of {corpus_titles:,} films and shows. Sources and the licences they state: Wikipedia plots (CC BY-SA 3.0 and 4.0; most with genre labels
-from TMDB), catalogue blurbs of Netflix, Prime Video, Hulu and Disney+ (CC0 as stated by the uploader of the data sets).
+Synopses and genres of {corpus_titles:,} films and shows. {data}
 The texts are not part of this project; the weights are.
 
 ## Limits
 
 - English only; trained on films and shows. On other text it answers all the same.
-- Genres follow what catalogues and Wikipedia print, with their gaps: a source that never uses a label taught nothing about it.
+- Genres follow what the sources print, with their gaps: a source that never uses a label taught nothing about it.
 - Length goes with genre in the data (documentaries have short blurbs, westerns long plots), and some of that is learned.
 {limits}- It judges text, not films: a neutral blurb of a horror film may well be called a drama.
 """
+
+_HELD_OUT: Final = (
+    " *Held out* is the shipped file again, but calibrated on one half of the titles and\n"
+    "measured on the other (the mean of eight such halves); with half the titles to calibrate on, it errs on the other side."
+)
+_SOURCES: Final = (
+    "Sources and the licences they state: Wikipedia plots (CC BY-SA 3.0 and 4.0; most with genre labels\n"
+    "from TMDB's API, for which no redistribution licence is stated), catalogue blurbs of Netflix, Prime Video, Hulu and Disney+\n"
+    "(CC0 as stated by the uploader of the data sets)."
+)
+"""Of the corpus whose `prepare.json` did not list its sources yet."""
 
 _ROWS: Final = (
     ("micro-F1", "micro_f1"),
@@ -131,7 +144,7 @@ def _quality_table(metrics: dict[str, Any]) -> str:
         if "fp32" in metrics
         else [("shipped", metrics)]
     )
-    if "held_out" in metrics:  # evaluations of before lack it
+    if "held_out" in metrics:  # evaluations of format 1 lack it
         columns.insert(1, ("held out", metrics["held_out"]))
     names = {"deep": "its network alone", "wide": "its linear model alone"}
     columns += [(names[part], metrics["parts"][part]) for part in metrics.get("parts", {})]
@@ -146,9 +159,36 @@ def _quality_table(metrics: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _parts_table(parts: dict[str, Any]) -> str:
+    """Give the rows of titles and micro-F1 by part of the validation file."""
+    return "\n".join(
+        f"| {name} | {part['titles']} | {part['micro_f1']:.3f} |" for name, part in parts.items()
+    )
+
+
+def _data_text(corpus: dict[str, Any]) -> str:
+    """Give the sources of the training texts and their licences, in the corpus's own words where `prepare` kept them."""
+    if "sources" not in corpus:
+        return _SOURCES
+    rows = [
+        f"| {entry['source']} | {entry['titles']:,} | {entry['licence'].replace('|', '/')} |"
+        for entry in corpus["sources"]
+    ]
+    return "\n".join(
+        [
+            "The licences, as the corpus states them:\n",
+            "| source | titles | licence |",
+            "|---|--:|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
 def _bert_text(recipe: BertRecipe, training: dict[str, Any], titles: int) -> dict[str, str]:
     """Give the parts of the card that only the transformer has."""
     windows, tokens = recipe.serve.max_windows, recipe.serve.window_tokens
+    threads = training.get("threads")  # training of before did not write it down
     return {
         "front": f"base_model: {BASE_MODEL}\n",
         "use": (
@@ -157,8 +197,8 @@ def _bert_text(recipe: BertRecipe, training: dict[str, Any], titles: int) -> dic
         ),
         "making": (
             f"Base: `{BASE_MODEL}` (Apache-2.0), from the package `{BASE_PACKAGE}`. Fine-tuned for {training['steps']:,} steps of "
-            f"{recipe.train.batch_size} views ({training['views']:,}\nviews of {titles:,} titles, {round(training['seconds'] / 60)} minutes on two "
-            "CPU cores); mean pooling and one linear layer; binary cross-entropy, masked where\na source never states a label. Quantized "
+            f"{recipe.train.batch_size} views ({training['views']:,}\nviews of {titles:,} titles, {round(training['seconds'] / 60)} minutes"
+            f"{'' if threads is None else f' on a CPU, threads: {threads}'}); mean pooling and one linear layer; binary cross-entropy, masked where\na source never states a label. Quantized "
             "dynamically to INT8 with signed weights within 7 bits, so that no x86 processor saturates."
             + _teaching(recipe)
             + _schedules(training)
@@ -232,6 +272,7 @@ def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
     metrics = _read(run / "evaluate" / "metrics.json", "evaluate")
     training = _read(run / "train" / "train.json", "train")
     prepared = _read(run / "prepare" / "prepare.json", "prepare")
+    rule = _read(run / "calibrate" / "calibrate.json", "calibrate").get("threshold_rule")
     log = [json.loads(line) for line in (run / "train" / LOG).read_text(encoding="utf-8").splitlines()]
     arrays = _arrays(run / "evaluate" / "probabilities.npz")
     selected, labels = arrays["selected"], arrays["labels"]
@@ -266,10 +307,11 @@ def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
         quality=_quality_table(metrics),
         titles=metrics["data"]["titles"],
         megabytes=metrics["network_size"] / 1e6,
-        words="\n".join(
-            f"| {bucket} | {value['titles']} | {value['micro_f1']:.3f} |"
-            for bucket, value in metrics["words"].items()
-        ),
+        rule=f" The thresholds were chosen together on the validation file, for the {rule}." if rule else "",
+        held_out=_HELD_OUT if "held_out" in metrics else "",
+        words=_parts_table(metrics["words"]),
+        sources=_parts_table(metrics["sources"]),
+        data=_data_text(prepared["corpus"]["train"]),
         corpus_titles=titles,
         study="" if study is None else study_text(study),
     )

@@ -2,7 +2,7 @@
 
 A finished step leaves a stamp: a digest of everything it was made from (its part of the recipe, the corpus files, the
 stamp of the step before). A step whose stamp still fits is not run again; a changed recipe or corpus
-runs every step after the change, and only those.
+runs every step after the change, and only those. A step that runs takes the stamps of all later ones away.
 """
 
 from __future__ import annotations
@@ -215,6 +215,10 @@ _RECIPE_PARTS: Final[dict[str, set[str]]] = {
 }
 """What of the recipe a step reads beyond what the steps before it read."""
 
+_FORMATS: Final = {"evaluate": 2, "report": 2}
+"""Raised when a step writes more than it did, so that what it wrote before is due again. Training takes hours and is due for
+its own inputs alone: no step before `evaluate` has a number here."""
+
 
 def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
     """Run the named steps in their order, leaving out those that are up to date.
@@ -232,7 +236,8 @@ def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
     Raises
     ------
     StepError
-        If a step before the first named one has not run, or ran with another recipe or corpus.
+        If a step before the first named one has not run, or ran with another recipe or corpus, or the teacher that
+        training needs is not trained.
     PipelineError
         Whatever a step itself raises.
     """
@@ -255,6 +260,8 @@ def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
         if not force and name != "register" and _read_stamp(run, name) == stamps[name]:
             logger.info("%s: up to date", name)
             continue
+        if name == "train":
+            _check_teacher(run)
         logger.info("%s: starts", name)
         # What later steps made of this one's old output is out of date from here on, whatever their stamps say.
         for due in order[position:]:
@@ -288,9 +295,18 @@ def _stamps(run: Run) -> dict[str, str]:
         part = run.recipe.model_dump_json(include=_RECIPE_PARTS.get(name, set()), exclude_none=True)
         if name == "train" and run.teacher is not None:
             part += f"\n{_stamp_in(run.teacher / name)}"
+        if name in _FORMATS:
+            part += f"\nformat {_FORMATS[name]}"
         chain = hashlib.sha256(f"{chain}\n{name}\n{part}".encode()).hexdigest()
         stamps[name] = chain
     return stamps
+
+
+def _check_teacher(run: Run) -> None:
+    """Refuse weights that no finished training stands behind, before a stamp is taken away for them."""
+    if run.teacher is not None and _stamp_in(run.teacher / "train") is None:
+        message = f"the teacher {run.teacher.name} has no finished training in {run.teacher}: run its step `train` first"
+        raise StepError(message)
 
 
 def _read_stamp(run: Run, step: str) -> str | None:

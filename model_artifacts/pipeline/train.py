@@ -48,20 +48,23 @@ def train(*, prepared: Path, out: Path, recipe: BertRecipe, teacher: Path | None
         The step's folder; gets ``weights.pt`` (the state dict), ``log.jsonl`` (loss, rate, speed and the monitored
         mAP by step) and ``train.json``; holds ``checkpoint.pt`` while it runs.
     teacher : Path or None
-        The teacher's ``weights.pt``, where the recipe has a section ``distil``.
+        The teacher's ``weights.pt``; needed where the recipe has a section ``distil``, and not looked at elsewhere.
 
     Raises
     ------
     StepError
-        If the examples or the teacher's weights are missing, the examples too few for one batch, or the checkpoint
-        belongs to another recipe.
+        If the examples or the teacher's weights are missing or not given, the examples too few for one batch, or the
+        checkpoint belongs to another recipe.
     """
     out.mkdir(parents=True, exist_ok=True)
     examples = Examples.load(prepared / "train.npz")
     monitor = _monitor_batches(Examples.load(prepared / "validation.npz"), recipe.train)
     fingerprint = {"train.npz": sha256(prepared / "train.npz")}
     learned = None
-    if recipe.distil is not None and teacher is not None:
+    if recipe.distil is not None:
+        if teacher is None:
+            message = f"the recipe learns from {recipe.distil.teacher}, whose weights are not given"
+            raise StepError(message)
         learned = Teacher.load(teacher, recipe.distil)
         fingerprint["teacher"] = sha256(teacher)
     run = _Run(recipe, examples, fingerprint, learned)
@@ -87,6 +90,7 @@ def train(*, prepared: Path, out: Path, recipe: BertRecipe, teacher: Path | None
             "rescheduled": run.rescheduled,
             "views": run.total_steps * recipe.train.batch_size,
             "seconds": round(run.seconds),
+            "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         },
     )

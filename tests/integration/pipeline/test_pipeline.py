@@ -294,7 +294,7 @@ def test_a_student_learns_from_the_teacher_beside_it(finished: Run) -> None:
     alone = Run(
         recipe=student.recipe, corpus=student.corpus, out=finished.out / "x" / "y", registry=student.registry
     )
-    with pytest.raises(StepError, match=r"weights\.pt are missing: train genre-bert-9\.9\.9 first"):
+    with pytest.raises(StepError, match=r"teacher genre-bert-9\.9\.9 has no finished training"):
         run_steps(alone, ["prepare", "train"])
 
 

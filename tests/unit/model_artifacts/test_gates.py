@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from typer.testing import CliRunner
 
 from cdk.cli.models import app
 from model_artifacts import gates
-from model_artifacts.gates import PromotionRefusedError, check_gates, promote
+from model_artifacts.gates import PromotionRefusedError, check_gates, measured_slowdown, promote
 from model_artifacts.pipeline.files import sha256
 from model_artifacts.registry import Registry, RegistryError
 from tests.support.artifacts import write_tiny_artifact, write_tiny_wide_artifact
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from genre_model import Document, GenreModel
 
 
 def add(registry: Registry, version: str, *, data: str = "same", **metrics: Any) -> Registry:
@@ -27,6 +30,7 @@ def add(registry: Registry, version: str, *, data: str = "same", **metrics: Any)
         "mean_average_precision": 0.5,
         "expected_calibration_error": 0.01,
         "network_size": 1000,
+        "int8_loss": {"micro_f1": 0.001, "macro_f1": 0.001},
         **metrics,
     }
     record = {
@@ -50,12 +54,12 @@ def registry(tmp_path: Path) -> Registry:
 
 
 def test_a_better_version_is_promoted_and_can_be_taken_back(registry: Registry) -> None:
-    better = add(registry, "1.1.0", micro_f1=0.65, macro_f1=0.55, int8_loss={"micro_f1": 0.001})
+    better = add(registry, "1.1.0", micro_f1=0.65, macro_f1=0.55)
 
     promoted, passed = promote(better, "tiny", "1.1.0")
 
     assert {gate.name for gate in passed} == {
-        "artifact", "calibration", "card", "int8 micro_f1", "latency", "macro_f1", "micro_f1", "size",
+        "artifact", "calibration", "card", "int8 macro_f1", "int8 micro_f1", "latency", "macro_f1", "micro_f1", "size",
     }  # fmt: skip
     assert promoted.version("tiny") == "1.1.0"
     assert promoted.rolled_back("tiny").version("tiny") == "1.0.0"
@@ -65,9 +69,11 @@ def test_a_better_version_is_promoted_and_can_be_taken_back(registry: Registry) 
 @pytest.mark.parametrize(
     ("metrics", "reason"),
     [
-        ({"micro_f1": 0.59}, r"micro_f1: 0\.5900, at least 0\.5980 \(champion 1\.0\.0\)"),
+        ({"micro_f1": 0.59}, r"micro_f1: 0\.5900, at least 0\.5980 \(champion 1\.0\.0, not held out\)"),
         ({"macro_f1": 0.40}, r"macro_f1: 0\.4000, at least 0\.4980"),
-        ({"int8_loss": {"micro_f1": 0.004}}, r"int8 micro_f1: 0\.004, at most 0\.003"),
+        ({"int8_loss": {"micro_f1": 0.004, "macro_f1": 0}}, r"int8 micro_f1: 0\.004, at most 0\.003"),
+        ({"int8_loss": {"micro_f1": 0.001}}, "int8 macro_f1: was not measured"),
+        ({"int8_loss": {}}, "int8 micro_f1: was not measured"),
         ({"expected_calibration_error": 0.031}, r"calibration: 0\.031, at most 0\.03"),
         ({"expected_calibration_error": None}, "calibration: was not measured"),
         ({"network_size": 25_000_001}, "size: 2.5e"),
@@ -97,6 +103,35 @@ def test_figures_of_titles_that_took_no_part_count_where_both_have_them(registry
         PromotionRefusedError, match=r"micro_f1: 0\.5300, at least 0\.5480 \(champion 1\.0\.0, held out\)"
     ):
         promote(both_have_them, "tiny", "1.1.0")
+
+
+@pytest.mark.parametrize(
+    ("part", "reasons"),
+    [
+        ("metrics", ["size: was not measured", "micro_f1: was not measured", "int8 macro_f1: was not"]),
+        ("lineage", ["quality: the titles that it or the champion 1.0.0 was measured on are not on record"]),
+        ("files", ["artifact: the digests of its files are not on record"]),
+    ],
+)
+def test_a_record_that_lacks_a_part_fails_the_gates_that_need_it(
+    registry: Registry, part: str, reasons: list[str]
+) -> None:
+    other = add(registry, "1.1.0")
+    del other.models["tiny"]["versions"]["1.1.0"][part]
+
+    with pytest.raises(PromotionRefusedError) as refused:
+        promote(other, "tiny", "1.1.0")
+
+    assert all(reason in str(refused.value) for reason in reasons)
+
+
+@pytest.mark.parametrize("part", ["metrics", "lineage"])
+def test_a_champion_without_figures_cannot_be_compared_with(registry: Registry, part: str) -> None:
+    other = add(registry, "1.1.0")
+    del other.models["tiny"]["versions"]["1.0.0"][part]
+
+    with pytest.raises(PromotionRefusedError, match=r"champion 1\.0\.0"):
+        promote(other, "tiny", "1.1.0")
 
 
 def test_a_damaged_champion_is_in_nobodys_way(registry: Registry) -> None:
@@ -129,6 +164,9 @@ def test_a_missing_card_a_changed_file_and_a_damaged_artifact_are_refused(regist
     (folder / "MODEL_CARD.md").unlink()
     with pytest.raises(PromotionRefusedError, match=r"card: .*MODEL_CARD\.md is missing"):
         promote(other, "tiny", "1.1.0")
+    (folder / "MODEL_CARD.md").write_bytes(b"# tiny 1.1.0 \xff")
+    with pytest.raises(PromotionRefusedError, match=r"card: .*MODEL_CARD\.md is missing or no text"):
+        promote(other, "tiny", "1.1.0")
     (folder / "MODEL_CARD.md").write_text("# tiny 1.0.0")
     with pytest.raises(PromotionRefusedError, match=r"card: .* does not speak of tiny 1\.1\.0"):
         promote(other, "tiny", "1.1.0")
@@ -146,6 +184,14 @@ def test_the_shipped_champions_pass_their_own_gates() -> None:
     registry = Registry.load()
     for model in registry.models:
         assert [gate for gate in check_gates(registry, model, "champion") if not gate.passed] == []
+
+
+def test_every_registered_version_has_the_files_that_were_registered() -> None:
+    registry = Registry.load()
+    for model, entry in registry.models.items():
+        for version, record in entry["versions"].items():
+            gate = gates._digests(registry.resolve(model, version), record)
+            assert gate.passed, gate.detail
 
 
 def test_the_commands_change_the_registry_or_leave_it(registry: Registry) -> None:
@@ -179,3 +225,32 @@ def test_a_version_is_not_measured_against_itself(registry: Registry) -> None:
     names = {gate.name for gate in check_gates(registry, "tiny", "champion")}
     assert "latency" not in names
     assert "micro_f1" not in names
+
+
+class Costly:
+    """A model whose answers take known times, on a clock of its own."""
+
+    def __init__(self, clock: list[float], costs: list[float]) -> None:
+        self._clock = clock
+        self._costs = iter(costs)
+
+    def predict(self, documents: Sequence[Document]) -> None:
+        assert [document.text for document in documents] == [gates._PLOT]
+        self._clock[0] += next(self._costs)
+
+
+def slowdown(ours: list[float], theirs: list[float]) -> float:
+    clock = [0.0]
+    pair = (cast("GenreModel", Costly(clock, costs)) for costs in (ours, theirs))
+    return measured_slowdown(*pair, clock=lambda: clock[0])
+
+
+def test_the_slowdown_is_ours_to_theirs_however_fast_the_machine_is_meanwhile() -> None:
+    machine = [1.0] * 5 + [20.0] * 6 + [3.0] * 5
+
+    assert slowdown([3 * seconds for seconds in machine], [2 * seconds for seconds in machine]) == 1.5
+
+
+def test_the_first_round_and_single_hiccups_do_not_count() -> None:
+    assert slowdown([0.125] + [1.0] * 7 + [2.0] * 8, [1.0] * 16) == 2.0
+    assert slowdown([1.0] * 16, [1.0, 1.0, 500.0, *[1.0] * 13]) == 1.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genre_model.scorers import Parts
@@ -35,6 +35,7 @@ def worth(
         max_size=30,
     )
 )
+@example([(0.0, 0.01, 0, 1), *[(0.0, 0.02, 0, 1)] * 2, *[(0.5, 0.01, 0, 0)] * 2])
 def test_no_other_threshold_of_one_label_gives_more(titles: Scores) -> None:
     probabilities = np.array([title[:2] for title in titles])
     labels = np.array([title[2:] for title in titles], np.uint8)

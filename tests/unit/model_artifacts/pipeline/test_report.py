@@ -1,0 +1,103 @@
+"""What the model card says, from figures of before and of now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from genre_model import GENRES
+from model_artifacts.pipeline.files import write_json
+from model_artifacts.pipeline.recipe import BertRecipe
+from model_artifacts.pipeline.report import report
+from model_artifacts.registry import CARD_NAME
+from tests.support.artifacts import write_tiny_artifact
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUALITY = {
+    "micro_f1": 0.61,
+    "macro_f1": 0.52,
+    "mean_average_precision": 0.53,
+    "expected_calibration_error": 0.01,
+}
+PART = {"titles": 8, "micro_f1": 0.4321}
+METRICS: dict[str, Any] = {
+    "data": {"file": "validation.jsonl", "sha256": "d", "titles": 8},
+    "network_size": 1_000_000,
+    **QUALITY,
+    "genres": {genre: {"titles": 2, "selected": 2, "f1": 0.5, "average_precision": 0.5} for genre in GENRES},
+    "sources": {"netflix": PART},
+    "words": {"0 to 39": PART},
+}
+TRAINING = {"steps": 10, "views": 80, "seconds": 600}
+
+
+def card(
+    root: Path,
+    *,
+    metrics: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+    calibrated: dict[str, Any] | None = None,
+    corpus: dict[str, Any] | None = None,
+) -> str:
+    """Write the report of a run whose figures are those of before, and more where given."""
+    artifact = write_tiny_artifact(root / "artifact")
+    write_json(root / "evaluate" / "metrics.json", {**METRICS, **(metrics or {})})
+    write_json(root / "train" / "train.json", {**TRAINING, **(training or {})})
+    write_json(root / "calibrate" / "calibrate.json", {"titles": 8, **(calibrated or {})})
+    write_json(root / "prepare" / "prepare.json", {"corpus": {"train": {"titles": 1234, **(corpus or {})}}})
+    (root / "train" / "log.jsonl").write_text('{"step": 10, "of": 10, "loss": 0.2, "monitor_map": 0.5}\n')
+    rng = np.random.default_rng(0)
+    probabilities = rng.random((8, len(GENRES)), dtype=np.float32)
+    np.savez(
+        root / "evaluate" / "probabilities.npz",
+        probabilities=probabilities,
+        labels=(rng.random(probabilities.shape) < 0.5).astype(np.uint8),
+        selected=probabilities >= 0.5,
+        words=np.arange(8),
+    )
+    recipe = BertRecipe(model="genre-bert", version="1.0.0", description="A test")
+    report(run=root, artifact=artifact, recipe=recipe)
+    return (artifact / CARD_NAME).read_text()
+
+
+def test_figures_of_before_leave_out_what_nobody_wrote_down(tmp_path: Path) -> None:
+    text = card(tmp_path)
+
+    assert "held out" not in text.lower()
+    assert "thresholds were chosen" not in text
+    assert "10 minutes); mean pooling" in text
+    assert "for which no redistribution licence is stated" in text
+
+
+def test_the_card_says_how_it_was_trained_calibrated_and_measured(tmp_path: Path) -> None:
+    text = card(
+        tmp_path,
+        metrics={"held_out": {**QUALITY, "micro_f1": 0.5876}},
+        training={"threads": 3},
+        calibrated={"threshold_rule": "best guess"},
+    )
+
+    assert "| micro-F1 | 0.6100 | 0.5876 |" in text
+    assert "*Held out* is the shipped file again" in text
+    assert "10 minutes on a CPU, threads: 3); mean pooling" in text
+    assert "chosen together on the validation file, for the best guess." in text
+
+
+@pytest.mark.parametrize("heading", ["text length in words", "source of the title"])
+def test_quality_is_shown_by_length_and_by_source(tmp_path: Path, heading: str) -> None:
+    name = "netflix" if heading.startswith("source") else "0 to 39"
+
+    assert f"| {heading} | titles | micro-F1 |\n|---|--:|--:|\n| {name} | 8 | 0.432 |\n" in card(tmp_path)
+
+
+def test_sources_and_licences_are_those_of_the_corpus(tmp_path: Path) -> None:
+    licence = "CC BY-SA 4.0 (text); labels from an API | (no stated licence)"
+    text = card(tmp_path, corpus={"sources": [{"source": "plots", "licence": licence, "titles": 1200}]})
+
+    assert "| plots | 1,200 | CC BY-SA 4.0 (text); labels from an API / (no stated licence) |\n" in text
+    assert "Wikipedia" not in text
+    assert "Prime Video" not in text

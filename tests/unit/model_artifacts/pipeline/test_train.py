@@ -1,0 +1,95 @@
+"""Training that begins with a teacher's weights, on a handful of texts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from genre_model.labels import GENRES
+from model_artifacts.pipeline.errors import StepError
+from model_artifacts.pipeline.examples import Examples, Ragged
+from model_artifacts.pipeline.network import GenreNetwork
+from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, TrainRecipe
+from model_artifacts.pipeline.train import train
+from model_artifacts.pipeline.views import assemble, pad
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXTS = [[2000, 2001, 2002], [2003, 2004], [2005], [2006, 2007, 2008, 2009]]
+RECIPE = BertRecipe(
+    model="genre-bert",
+    version="1.1.0",
+    description="A test",
+    layers=1,
+    # One step, so small that the weights it ends with are those it began with.
+    train=TrainRecipe(
+        batch_size=len(TEXTS),
+        window_tokens=(16,),
+        title_share=0,
+        dropout=0,
+        learning_rate=1e-12,
+        head_learning_rate=1e-12,
+    ),
+    distil=DistilRecipe(teacher="genre-bert-1.0.0", teacher_layers=2, start_layers=(1,), soft_share=0),
+)
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> Examples:
+    """Give titles with labels at random, half of which their source cannot know."""
+    rng = np.random.default_rng(0)
+    labels, known = ((rng.random((len(TEXTS), len(GENRES))) < share).astype(np.uint8) for share in (0.3, 0.5))
+    made = Examples(
+        texts=Ragged.of(TEXTS),
+        owner=np.arange(len(TEXTS), dtype=np.int32),
+        is_main=np.ones(len(TEXTS), np.bool_),
+        titles=Ragged.of([[] for _ in TEXTS]),
+        labels=labels,
+        known=known | labels,
+    )
+    for split in ("train", "validation"):
+        made.save(tmp_path / f"{split}.npz")
+    return made
+
+
+def test_with_a_share_of_nothing_the_teacher_gives_weights_and_the_labels_alone_are_learnt(
+    examples: Examples, tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    teacher = GenreNetwork(2)
+    torch.save(teacher.state_dict(), tmp_path / "teacher.pt")
+    student = GenreNetwork(1)
+    own = teacher.state_dict()
+    student.load_state_dict(
+        {name: own[name.replace("layers.0.", "layers.1.")] for name in student.state_dict()}
+    )
+    ids, mask = pad([assemble(examples.texts[row], None) for row in range(len(TEXTS))])
+    with torch.no_grad():
+        logits = student(torch.from_numpy(ids), torch.from_numpy(mask))
+    labels, known = (
+        torch.from_numpy(array.astype(np.float32)) for array in (examples.labels, examples.known)
+    )
+    losses = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    expected = (losses * known).sum() / known.sum()
+
+    train(prepared=tmp_path, out=tmp_path / "train", recipe=RECIPE, teacher=tmp_path / "teacher.pt")
+
+    (line,) = (tmp_path / "train" / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["loss"] == pytest.approx(expected.item(), abs=2e-5)
+    weights = torch.load(tmp_path / "train" / "weights.pt", weights_only=True)
+    torch.testing.assert_close(weights, student.state_dict(), atol=1e-6, rtol=0)
+    described = json.loads((tmp_path / "train" / "train.json").read_text())
+    assert described["input"].keys() == {"train.npz", "teacher"}
+    assert described["threads"] == torch.get_num_threads()
+
+
+@pytest.mark.usefixtures("examples")
+def test_a_recipe_with_a_teacher_does_not_train_without_its_weights(tmp_path: Path) -> None:
+    with pytest.raises(StepError, match=r"learns from genre-bert-1\.0\.0, whose weights are not given"):
+        train(prepared=tmp_path, out=tmp_path / "train", recipe=RECIPE)
