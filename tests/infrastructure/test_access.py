@@ -77,7 +77,10 @@ ROLES: dict[str, Allowed] = {
         XRAY,
         logs("UploadsLogs"),
         (("s3:GetObject", "s3:GetObjectVersion"), (f"{FILES}/*",)),
-        (("s3:AbortMultipartUpload", "s3:PutObject"), (f"{FILES}/results/*", f"{FILES}/work/*")),
+        (
+            ("s3:AbortMultipartUpload", "s3:PutObject"),
+            tuple(f"{FILES}/{written}*" for written in ("results/", "work/")),
+        ),
         (("s3:ListBucket",), (FILES,)),
         (("states:StartExecution",), (f"{STATES}:stateMachine:{MACHINE}",)),
         (ADD_ITEMS, (ITEMS,)),
