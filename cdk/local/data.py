@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 from typing import TYPE_CHECKING, Any, Final
 
+from cdk.local import folders
 from cdk.local.errors import ServeError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class DataFolder:
             self._lock = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
             self._take_lock()
             if fresh:
-                self._clear()
+                folders.clear(self.path, keep={_LOCK, _EMULATOR})
             self.logs.mkdir(exist_ok=True)
         except OSError as error:
             self.close()
@@ -107,12 +107,3 @@ class DataFolder:
             self._lock = None
             message = f"data folder {self.path} is used by another running service; stop it, or name another with --data"
             raise ServeError(message) from error
-
-    def _clear(self) -> None:
-        for entry in self.path.iterdir():
-            if entry.name in {_LOCK, _EMULATOR}:
-                continue
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import time
 from typing import TYPE_CHECKING, Final
+
+from cdk.local import folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,10 +69,4 @@ def clear(folder: Path) -> None:
     OSError
         If something cannot be deleted.
     """
-    for entry in folder.iterdir():
-        if entry.name in {LOCK, LOG}:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
+    folders.clear(folder, keep={LOCK, LOG})

@@ -20,7 +20,6 @@ import torch
 from functions.classification.files import Row
 from functions.classification.files.results import ResultFormat
 from genre_model import GENRES, Document, GenreModel
-from model_artifacts.pipeline import steps
 from model_artifacts.pipeline import train as training
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.errors import CorpusError, StepError
@@ -33,7 +32,7 @@ from tests.support.corpus import write_corpus
 from tests.support.readme import commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "cdk.cli", "pipeline"]
@@ -207,26 +206,6 @@ def test_the_check_from_outside_that_the_readme_gives_works(corpus: Path, tmp_pa
     found = json.loads(done.stdout)
     assert found["titles"] == 60
     assert 0 < found["micro_f1"] < 1
-
-
-def test_a_step_that_runs_again_makes_all_later_ones_due(
-    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = replace(finished, out=tmp_path / "genre-bert-9.9.9")
-    names = list(steps_of(run))
-
-    def without_work(run: Run) -> dict[str, Callable[[], None]]:
-        return dict.fromkeys(names, lambda: None)
-
-    monkeypatch.setattr(steps, "steps_of", without_work)
-    assert run_steps(run, names) == names
-    assert run_steps(run, names) == ["register"]
-
-    assert run_steps(run, ["train"], force=True) == ["train"]
-
-    with pytest.raises(StepError, match="step calibrate needs step wide, which has not run"):
-        run_steps(run, ["calibrate"])
-    assert run_steps(run, names) == names[names.index("train") + 1 :]
 
 
 @pytest.mark.parametrize(

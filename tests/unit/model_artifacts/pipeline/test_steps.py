@@ -1,4 +1,4 @@
-"""Which steps are due: teachers that are not trained, and evaluations from before."""
+"""Which steps are due: those after one that ran again, teachers that are not trained, and evaluations from before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from model_artifacts.pipeline import steps
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import write_json
-from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe
+from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, WideRecipe
 from model_artifacts.pipeline.steps import STAMP, Run, run_steps, steps_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         description="A test",
         layers=1,
         distil=DistilRecipe(teacher="genre-bert-1.0.0", start_layers=(0,)),
+        wide=WideRecipe(),
     )
     made = Run(recipe=recipe, corpus=corpus, out=tmp_path / "genre-bert-1.1.0", registry=tmp_path)
     names = list(steps_of(made))
@@ -71,3 +72,15 @@ def test_an_evaluation_of_an_older_format_is_due_again_and_nothing_before_it(
 
     assert run_steps(run, all_of(run)) == ["evaluate", "report", "register"]
     assert run_steps(run, all_of(run)) == ["register"]
+
+
+def test_a_step_that_runs_again_makes_all_later_ones_due(run: Run) -> None:
+    names = all_of(run)
+    assert run_steps(run, names) == names
+    assert run_steps(run, names) == ["register"]
+
+    assert run_steps(run, ["train"], force=True) == ["train"]
+
+    with pytest.raises(StepError, match="step calibrate needs step wide, which has not run"):
+        run_steps(run, ["calibrate"])
+    assert run_steps(run, names) == names[names.index("train") + 1 :]
