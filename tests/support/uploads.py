@@ -34,6 +34,7 @@ from functions.classification.uploads.summary import ModelName
 from functions.classification.uploads.upload import Upload
 from functions.classification.uploads.worker import Model, Worker
 from tests.support.executions import Engine
+from tests.support.local import eventually
 from tests.support.stores import ITEMS
 from trending_core.store_dynamodb import DynamoItemStore
 from trending_core.store_memory import MemoryItemStore
@@ -170,10 +171,24 @@ class Depot:
         return UploadQueue(self.sqs, url=self.names["queue"], dead_letters_url=self.names["dead"])
 
     def put(self, key: str, body: bytes, **metadata: str) -> Upload:
-        """Upload a file; its announcement lies in the queue."""
+        """Upload a file, and wait until its announcement lies in the queue.
+
+        Like S3, the emulator announces an object some time after it has answered. No worker may read the queue
+        meanwhile.
+        """
+        before = self.waiting()
         answer = self.s3.put_object(Bucket=self.name, Key=key, Body=body, Metadata=metadata)
+        assert eventually(lambda: self.waiting() > before), f"{key} is never announced"
         version = answer.get("VersionId")
         return Upload(self.name, key, version, answer["ETag"].strip('"'))
+
+    def waiting(self) -> int:
+        """Count the messages of the queue, those that were received and not deleted among them."""
+        counted = self.sqs.get_queue_attributes(
+            QueueUrl=self.names["queue"],
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return sum(map(int, counted.values()))
 
     def receive(self, limit: int = 10) -> list[Any]:
         """Take messages from the queue."""
