@@ -52,8 +52,8 @@ train: setup-dev ## Make a model from a corpus (CORPUS=folder, RECIPE=file)
 
 bench: setup-dev build/bench/rival/transformers ## Measure cold start, latency, throughput and cost against torch and transformers
 	$(BIN)/python tests/bench/genre_model_bench.py
-	$(BIN)/python tests/bench/cold_start_bench.py
 	$(BIN)/python -m tests.bench.load_bench
+	$(BIN)/python tests/bench/cold_start_bench.py
 
 # The rival only: in no lock, and in a folder of its own.
 build/bench/rival/transformers:

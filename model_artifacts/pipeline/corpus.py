@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KNOWN_GENRES: Final = frozenset(GENRES)
+UNSTATED: Final = "unstated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Title:
     title: str
     texts: tuple[str, ...]
     genres: tuple[str, ...]
+    licence: str
+    """In the corpus's own words; `UNSTATED` where it says nothing."""
 
 
 def _text(record: dict[str, Any], field: str) -> str:
@@ -64,6 +67,7 @@ def _parse(record: Any) -> Title:  # noqa: ANN401 -- whatever the line holds
         title=_text(record, "title"),
         texts=(_text(record, "synopsis"), *(_text(a, "synopsis") for a in alternatives)),
         genres=tuple(genres),
+        licence=UNSTATED if record.get("licence") in (None, "") else _text(record, "licence"),
     )
 
 

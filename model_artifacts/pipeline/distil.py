@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.network import GenreNetwork
+from model_artifacts.pipeline.states import load_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +32,15 @@ class Teacher:
         Raises
         ------
         StepError
-            If the file is missing, or is not that of a network of ``recipe.teacher_layers`` layers.
+            If the file is missing or damaged, or is not that of a network of ``recipe.teacher_layers`` layers.
         """
+        remedy = f"train {recipe.teacher} first"
+        if not weights.is_file():
+            message = f"the teacher's weights {weights} are missing: {remedy}"
+            raise StepError(message)
         network = GenreNetwork(recipe.teacher_layers)
         try:
-            network.load_state_dict(torch.load(weights, weights_only=True))
-        except FileNotFoundError as error:
-            message = f"the teacher's weights {weights} are missing: train {recipe.teacher} first"
-            raise StepError(message) from error
+            network.load_state_dict(load_state(weights, remedy))
         except RuntimeError as error:
             message = f"{weights} does not hold a network of {recipe.teacher_layers} layers: {error}"
             raise StepError(message) from error

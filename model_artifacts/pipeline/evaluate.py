@@ -9,6 +9,7 @@ import numpy as np
 
 from genre_model import GENRES, Document, GenreModel
 from genre_model.scorers import Parts
+from model_artifacts.pipeline.arrays import load_array
 from model_artifacts.pipeline.artifact import TOKENIZER_NAME, network_name, served_size, write_draft
 from model_artifacts.pipeline.calibrate import label_matrix
 from model_artifacts.pipeline.combine import combined, fit_weights
@@ -118,7 +119,7 @@ def evaluate(
 
     Raises
     ------
-    ArtifactError, CorpusError
+    ArtifactError, CorpusError, StepError
         If an input is missing or damaged.
     """
     titles = list(read_titles(corpus_file, skip_bad_lines=skip_bad_lines))
@@ -136,7 +137,7 @@ def evaluate(
         in_float = GenreModel.load(out / "fp32", threads=threads).parts(documents)
         weights = None
         if reference_wide is not None:
-            beside = np.load(reference_wide / FLOAT_LOGITS_NAME)
+            beside = load_array(reference_wide / FLOAT_LOGITS_NAME, "wide")
             weights = fit_weights(in_float.deep, beside, labels)
             in_float = Parts(in_float.deep, beside)
         compared["fp32"] = best_quality(combined(in_float, weights), labels)

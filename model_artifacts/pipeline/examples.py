@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from model_artifacts.pipeline.errors import StepError
+from model_artifacts.pipeline.arrays import load_arrays
 from model_artifacts.pipeline.files import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+_NAMES: Final = (
+    "text_tokens",
+    "text_offsets",
+    "owner",
+    "is_main",
+    "title_tokens",
+    "title_offsets",
+    "labels",
+    "known",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +96,12 @@ class Examples:
         StepError
             If the file is missing or damaged.
         """
-        try:
-            with np.load(path) as arrays:
-                return cls(
-                    texts=Ragged(arrays["text_tokens"], arrays["text_offsets"]),
-                    owner=arrays["owner"],
-                    is_main=arrays["is_main"],
-                    titles=Ragged(arrays["title_tokens"], arrays["title_offsets"]),
-                    labels=arrays["labels"],
-                    known=arrays["known"],
-                )
-        except (OSError, KeyError, ValueError) as error:
-            message = f"{path} is missing or damaged ({error}): run the step `prepare`"
-            raise StepError(message) from error
+        arrays = load_arrays(path, _NAMES, "prepare")
+        return cls(
+            texts=Ragged(arrays["text_tokens"], arrays["text_offsets"]),
+            owner=arrays["owner"],
+            is_main=arrays["is_main"],
+            titles=Ragged(arrays["title_tokens"], arrays["title_offsets"]),
+            labels=arrays["labels"],
+            known=arrays["known"],
+        )

@@ -21,12 +21,15 @@ from genre_model.labels import GENRES
 from genre_model.runtime import onnxruntime
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import replacing, sha256, write_json
-from model_artifacts.pipeline.network import HEADS, LAYER_NORM_EPSILON, GenreNetwork
+from model_artifacts.pipeline.network import HEADS, LAYER_NORM_EPSILON
+from model_artifacts.pipeline.states import load_network
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from model_artifacts.pipeline.network import GenreNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -192,15 +195,9 @@ def export(*, weights: Path, out: Path, layers: int) -> None:
     Raises
     ------
     StepError
-        If the weights are missing or do not fit, or if ONNX Runtime's logits differ from torch's.
+        If the weights are missing, damaged or do not fit, or if ONNX Runtime's logits differ from torch's.
     """
-    network = GenreNetwork(layers)
-    try:
-        network.load_state_dict(torch.load(weights, weights_only=True))
-    except (OSError, RuntimeError) as error:
-        message = f"{weights} is missing or does not fit ({error}): run the step `train`"
-        raise StepError(message) from error
-    network.eval()
+    network = load_network(weights, layers)
     state = {name: value.numpy() for name, value in network.state_dict().items()}
     with replacing(out / FP32_NAME) as temporary:
         onnx.save(build_graph(state, layers), temporary)

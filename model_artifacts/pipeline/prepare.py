@@ -56,6 +56,15 @@ def absent_labels(titles: Sequence[Title], *, ratio: float, minimum: int) -> dic
     return absent
 
 
+def sources(titles: Sequence[Title]) -> list[dict[str, str | int]]:
+    """Count the titles of each source and licence: ``source``, ``licence``, ``titles``, most titles first."""
+    counts = Counter((title.source, title.licence) for title in titles)
+    return [
+        {"source": source, "licence": licence, "titles": count}
+        for (source, licence), count in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    ]
+
+
 def tokenize(
     titles: Sequence[Title],
     tokenizer: Tokenizer,
@@ -133,6 +142,7 @@ def prepare(*, corpus: Path, out: Path, recipe: PrepareRecipe, skip_bad_lines: b
                     "sha256": sha256(path),
                     "titles": len(splits[split]),
                     "texts": sum(len(title.texts) for title in splits[split]),
+                    "sources": sources(splits[split]),
                 }
                 for split, path in files.items()
             },

@@ -6,13 +6,13 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from model_artifacts.pipeline import plots
+from model_artifacts.pipeline.arrays import load_arrays
 from model_artifacts.pipeline.artifact import network_name
 from model_artifacts.pipeline.base_model import BASE_MODEL, BASE_PACKAGE
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import replacing, sha256, write_json
+from model_artifacts.pipeline.progress import read_progress
 from model_artifacts.pipeline.recipe import BertRecipe
 from model_artifacts.pipeline.study.text import STUDY_NAME, study_text
 from model_artifacts.registry import CARD_NAME
@@ -24,24 +24,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOG: Final = "log.jsonl"
-
 
 def _read(path: Path, step: str) -> Any:  # noqa: ANN401 -- any JSON value
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         message = f"{path} is missing or damaged ({error}): run the step `{step}`"
-        raise StepError(message) from error
-
-
-def _arrays(path: Path) -> dict[str, Any]:
-    """Read what `evaluate` kept of every title."""
-    try:
-        with np.load(path) as arrays:
-            return {name: arrays[name] for name in ("probabilities", "labels", "selected", "words")}
-    except (OSError, ValueError, KeyError) as error:
-        message = f"{path} is missing or damaged ({error}): run the step `evaluate`"
         raise StepError(message) from error
 
 
@@ -267,14 +255,16 @@ def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
     Raises
     ------
     StepError
-        If a step before has not written its figures.
+        If a step before has not written its figures, or they are damaged.
     """
     metrics = _read(run / "evaluate" / "metrics.json", "evaluate")
     training = _read(run / "train" / "train.json", "train")
     prepared = _read(run / "prepare" / "prepare.json", "prepare")
     rule = _read(run / "calibrate" / "calibrate.json", "calibrate").get("threshold_rule")
-    log = [json.loads(line) for line in (run / "train" / LOG).read_text(encoding="utf-8").splitlines()]
-    arrays = _arrays(run / "evaluate" / "probabilities.npz")
+    log = read_progress(run / "train", "train")
+    arrays = load_arrays(
+        run / "evaluate" / "probabilities.npz", ("probabilities", "labels", "selected", "words"), "evaluate"
+    )
     selected, labels = arrays["selected"], arrays["labels"]
     folder = artifact / "report"
     folder.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,7 @@ def _parse(line: str, place: str) -> tuple[str, list[str]]:
         record: Any = json.loads(line)
         name, genres = record["id"], record["genres"]
         fits = isinstance(name, str) and isinstance(genres, list) and KNOWN_GENRES.issuperset(genres)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorpusError(message) from error
     if not fits:
         raise CorpusError(message)

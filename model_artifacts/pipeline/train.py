@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from model_artifacts.pipeline.examples import Examples
 from model_artifacts.pipeline.files import replacing, sha256, write_json
 from model_artifacts.pipeline.metrics import mean_average_precision
 from model_artifacts.pipeline.network import GenreNetwork, load_base
+from model_artifacts.pipeline.progress import LOG, log_progress
+from model_artifacts.pipeline.states import load_state
 from model_artifacts.pipeline.views import Batch, Epoch, assemble, pad
 
 if TYPE_CHECKING:
@@ -33,8 +35,9 @@ logger = logging.getLogger(__name__)
 
 WEIGHTS: Final = "weights.pt"
 CHECKPOINT: Final = "checkpoint.pt"
-LOG: Final = "log.jsonl"
 _LOG_STEPS: Final = 20
+_IN_CHECKPOINT: Final = ("identity", "fingerprint", "step", "seconds", "network", "optimizer", "rng")
+"""What a checkpoint cannot do without; ``rescheduled`` came later."""
 
 
 def train(*, prepared: Path, out: Path, recipe: BertRecipe, teacher: Path | None = None) -> None:
@@ -54,7 +57,7 @@ def train(*, prepared: Path, out: Path, recipe: BertRecipe, teacher: Path | None
     ------
     StepError
         If the examples or the teacher's weights are missing or not given, the examples too few for one batch, or the
-        checkpoint belongs to another recipe.
+        checkpoint is damaged or belongs to another recipe.
     """
     out.mkdir(parents=True, exist_ok=True)
     examples = Examples.load(prepared / "train.npz")
@@ -179,9 +182,7 @@ class _Run:
             line["eta_seconds"] = round((self.total_steps - self.step) * spent / done)
         line |= {name: round(value, 5) for name, value in extra.items()}
         self._losses, self._log_mark = [], (self.step, self.seconds)
-        with (out / LOG).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
-        logger.info("%s", "  ".join(f"{k} {v}" for k, v in line.items() if v is not None))
+        log_progress(out, line)
 
     def save(self, out: Path) -> None:
         """Write a checkpoint atomically."""
@@ -209,7 +210,7 @@ class _Run:
         """
         path = out / CHECKPOINT
         if path.exists():
-            state: dict[str, Any] = torch.load(path, weights_only=True)
+            state = load_state(path, "remove it to start over", _IN_CHECKPOINT)
             before = state["identity"]["recipe"].get("epochs", self.recipe.epochs)
             state["identity"]["recipe"]["epochs"] = self.recipe.epochs
             if state["identity"] != self._identity or state["fingerprint"] != self.fingerprint:

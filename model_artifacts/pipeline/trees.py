@@ -20,6 +20,7 @@ from genre_model.labels import GENRES
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.examples import Examples
 from model_artifacts.pipeline.files import replacing, sha256, write_json
+from model_artifacts.pipeline.progress import LOG, log_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BOOSTER: Final = "model.ubj"
-LOG: Final = "log.jsonl"
 _CHECKPOINT: Final = "checkpoint.ubj"
 _PROGRESS: Final = "checkpoint.json"
 
@@ -178,6 +178,4 @@ def _log(
         "seconds": round(seconds, 1),
         "eta_seconds": round((total - done) * per_round),
     }
-    with (out / LOG).open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line) + "\n")
-    logger.info("%s", "  ".join(f"{name} {value}" for name, value in line.items()))
+    log_progress(out, line)

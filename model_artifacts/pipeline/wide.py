@@ -8,7 +8,6 @@ interrupted run begins anew.
 from __future__ import annotations
 
 import io
-import json
 import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +22,7 @@ from model_artifacts.pipeline.files import replacing, sha256, write_json
 from model_artifacts.pipeline.logistic import Loss
 from model_artifacts.pipeline.metrics import mean_average_precision
 from model_artifacts.pipeline.ngrams import choose_vocabulary, count_ngrams, design, weigh
+from model_artifacts.pipeline.progress import LOG, log_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,6 @@ logger = logging.getLogger(__name__)
 WIDE_NAME: Final = "wide.bin"
 FLOAT_LOGITS_NAME: Final = "validation.npy"
 """float32 ``[titles, 18]``: what the weights say of the validation titles before they are rounded."""
-LOG: Final = "log.jsonl"
 INT8_LIMIT: Final = 127
 _CORRECTIONS: Final = 10
 """Steps that L-BFGS remembers."""
@@ -88,7 +87,7 @@ def fit_wide(*, prepared: Path, out: Path, recipe: WideRecipe) -> None:
     logger.info("%d n-grams of %d texts", len(vocabulary), len(examples.texts))
     labels, known = (a[examples.owner].astype(np.float32) for a in (examples.labels, examples.known))
     loss = Loss(rows, labels, known, recipe.l2)
-    progress = _Progress(out / LOG, recipe.iterations)
+    progress = _Progress(out, recipe.iterations)
     found = minimize(
         loss,
         loss.start(),
@@ -149,8 +148,8 @@ def _npy(array: Matrix) -> bytes:
 class _Progress:
     """Appends a line to the log after each iteration."""
 
-    def __init__(self, path: Path, total: int) -> None:
-        self._path, self._total = path, total
+    def __init__(self, folder: Path, total: int) -> None:
+        self._folder, self._total = folder, total
         self._started, self._done = time.monotonic(), 0
 
     def __call__(self, intermediate_result: Any) -> None:  # noqa: ANN401 -- scipy looks for this very name
@@ -161,6 +160,4 @@ class _Progress:
             "loss": round(float(intermediate_result.fun), 5),
             "seconds": round(time.monotonic() - self._started, 1),
         }
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
-        logger.info("%s", "  ".join(f"{name} {value}" for name, value in line.items()))
+        log_progress(self._folder, line)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cdk.app import ROOT
-from tests.bench import image_starts
+from tests.bench import cold_start_bench, image_starts, transformers_rival
 from tests.bench.cold_start_bench import describe
 from tests.bench.lambda_start import Start, cold_start
 
@@ -72,6 +72,39 @@ def test_without_the_rival_it_says_what_to_install(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert f"pip install --target {tmp_path} transformers" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("first_answer_ms", "times_faster", "sentences"),
+    [
+        (600, 10, []),
+        (601, 10, ["longer than 600 ms"]),
+        (600, 9.9, ["less than 10 times as fast"]),
+        (601, 9.9, ["longer than 600 ms", "less than 10 times as fast"]),
+    ],
+)
+def test_a_missed_bound_is_said_and_is_the_exit_status(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    first_answer_ms: float,
+    times_faster: float,
+    sentences: list[str],
+) -> None:
+    measured = {
+        "ours": {"first_answer_ms": first_answer_ms},
+        "times_faster": {"first_answer": {"median": times_faster}},
+    }
+    monkeypatch.setattr(cold_start_bench, "compare", lambda *_: measured)
+    monkeypatch.setattr(transformers_rival, "missing", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["cold_start_bench.py", "--out", str(tmp_path / "out.json")])
+
+    assert cold_start_bench.main() == (1 if sentences else 0)
+
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == len(sentences)
+    assert all(part in line for part, line in zip(sentences, said, strict=True))
+    assert json.loads((tmp_path / "out.json").read_text())["process"] == measured
 
 
 def test_our_function_starts_and_answers(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tests.bench.cost import Prices
 from tests.bench.load_bench import CONCURRENCIES, WORDS, Round, compare, costs, spec, summary, text_of
 from tests.bench.load_client import send
 from tests.bench.load_plot import plot
+from tests.support.local import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +66,24 @@ def test_requests_are_sent_over_so_many_connections_at_once() -> None:
     assert len(seen) == 6 + 3, "one more on each connection, which does not count"
     assert set(seen) == {b'{"text": "x"}'}
     assert 0 < max(latencies) <= elapsed * 1000
+
+
+def test_the_clock_starts_with_the_first_request_however_late_the_main_thread_wakes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with server() as (url, seen):
+
+        class Sleepy(threading.Barrier):
+            def wait(self, timeout: float | None = None) -> int:
+                place = super().wait(timeout)
+                if threading.current_thread() is threading.main_thread():
+                    assert eventually(lambda: len(seen) == 1 + 5)
+                return place
+
+        monkeypatch.setattr(threading, "Barrier", Sleepy)
+        latencies, elapsed = send(url, 1, 5, b"{}")
+
+    assert sum(latencies) <= elapsed * 1000
 
 
 def test_requests_that_do_not_divide_evenly_are_all_sent() -> None:

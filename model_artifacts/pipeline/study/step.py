@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gzip
 import logging
-import platform
 import shutil
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +15,7 @@ from genre_model.runtime import onnxruntime
 from model_artifacts.pipeline.evaluate import best_quality
 from model_artifacts.pipeline.export import FP32_NAME
 from model_artifacts.pipeline.files import sha256, write_json
+from model_artifacts.pipeline.machine import processor
 from model_artifacts.pipeline.quantize import INT8_NAME
 from model_artifacts.pipeline.study import openvino_family
 from model_artifacts.pipeline.study.layers import sensitivity
@@ -31,6 +30,7 @@ from model_artifacts.pipeline.study.variant import Network, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -52,16 +52,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _processor() -> str:
-    """Name the CPU."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.machine()
 
 
 def _make(run: Path, recipe: BertRecipe, sample: Sample, models: Path) -> tuple[list[Variant], list[str]]:
@@ -193,7 +183,7 @@ def study(
                 "rule": "text alone, every window alone, calibration and thresholds of each variant's own on these titles",
             },
             "timing": {
-                "processor": _processor(),
+                "processor": processor(),
                 "threads": 1,
                 "rounds": measured["rounds"],
                 "rounds_kept": measured["rounds_kept"],

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import replacing
-from model_artifacts.pipeline.network import GenreNetwork
+from model_artifacts.pipeline.states import load_network
 from model_artifacts.pipeline.study.variant import Network, Variant
 
 if TYPE_CHECKING:
@@ -17,23 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
-
-
-def load_network(weights: Path, layers: int) -> GenreNetwork:
-    """Load the trained network for inference.
-
-    Raises
-    ------
-    StepError
-        If the weights are missing or do not fit.
-    """
-    network = GenreNetwork(layers)
-    try:
-        network.load_state_dict(torch.load(weights, weights_only=True))
-    except (OSError, RuntimeError) as error:
-        message = f"{weights} is missing or does not fit ({error}): run the step `train`"
-        raise StepError(message) from error
-    return network.eval()
 
 
 def _runner(module: Callable[..., torch.Tensor]) -> Network:

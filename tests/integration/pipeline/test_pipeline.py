@@ -23,6 +23,7 @@ from genre_model import GENRES, Document, GenreModel
 from model_artifacts.pipeline import train as training
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.errors import CorpusError, StepError
+from model_artifacts.pipeline.evaluate import evaluate
 from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, load_recipe
 from model_artifacts.pipeline.saturation import WEIGHT_LIMIT, check_no_saturation, product_weight_extremes
 from model_artifacts.pipeline.score import score_results
@@ -216,6 +217,7 @@ def test_the_check_from_outside_that_the_readme_gives_works(corpus: Path, tmp_pa
         ('{"id": "other", "genres": []}\n', "title 'other' is not in"),
         ('{"id": "test:320", "genres": ["Noir"]}\n', ":1: not a result line"),
         ("{\n", ":1: not a result line"),
+        ("[" * 100_000, ":1: not a result line"),
     ],
 )
 def test_results_that_do_not_fit_the_corpus_are_refused(
@@ -225,6 +227,23 @@ def test_results_that_do_not_fit_the_corpus_are_refused(
 
     with pytest.raises(CorpusError, match=sentence):
         score_results(tmp_path / "results.jsonl", corpus / "validation.jsonl")
+
+
+@pytest.mark.slow
+def test_damaged_logits_of_the_linear_model_name_the_step_that_makes_them(
+    finished: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "validation.npy").write_bytes(b"")
+
+    with pytest.raises(StepError, match=r"validation\.npy is missing or damaged .*: run the step `wide`"):
+        evaluate(
+            corpus_file=finished.corpus / "validation.jsonl",
+            artifact=finished.artifact,
+            reference=finished.folder("export") / "model.fp32.onnx",
+            reference_wide=tmp_path,
+            out=tmp_path / "out",
+            recipe=finished.recipe,
+        )
 
 
 @pytest.mark.slow

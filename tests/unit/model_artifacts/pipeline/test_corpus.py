@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from model_artifacts.pipeline.corpus import read_titles
+from model_artifacts.pipeline.corpus import UNSTATED, read_titles
 from model_artifacts.pipeline.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -36,6 +36,20 @@ def test_texts_hold_the_synopsis_first(tmp_path: Path) -> None:
     assert title.genres == ("Drama",)
 
 
+def test_a_licence_is_kept_in_the_corpus_own_words_and_may_be_unstated(tmp_path: Path) -> None:
+    stated: list[dict[str, Any]] = [
+        {"licence": "CC BY-SA 4.0 (text)"},
+        {"licence": None},
+        {"licence": ""},
+        {},
+    ]
+    lines = [{**GOOD, "id": str(n), **licence} for n, licence in enumerate(stated)]
+
+    titles = read_titles(write(tmp_path / "c.jsonl", *lines))
+
+    assert [title.licence for title in titles] == ["CC BY-SA 4.0 (text)", UNSTATED, UNSTATED, UNSTATED]
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -50,6 +64,7 @@ def test_texts_hold_the_synopsis_first(tmp_path: Path) -> None:
         ({**GOOD, "genres": [{"id": 18, "name": "Drama"}]}, "unknown genre {'id': 18"),
         ("[" * 100_000, "recursion"),
         ({**GOOD, "id": "c", "synopsis": "Half \ud800 of a pair."}, "surrogates not allowed"),
+        ({**GOOD, "id": "c", "licence": ["MIT"]}, "'licence' is missing, empty or not a string"),
         (GOOD, "id 'a' is that of line 1"),
     ],
 )

@@ -68,3 +68,6 @@ def test_weights_that_are_missing_or_do_not_fit_are_named(tmp_path: Path) -> Non
     torch.save(GenreNetwork(1).state_dict(), tmp_path / "weights.pt")
     with pytest.raises(StepError, match="does not hold a network of 2 layers"):
         Teacher.load(tmp_path / "weights.pt", a_recipe())
+    (tmp_path / "weights.pt").write_bytes(b"")
+    with pytest.raises(StepError, match=r"is missing or damaged .*: train genre-bert-1\.0\.0 first"):
+        Teacher.load(tmp_path / "weights.pt", a_recipe())

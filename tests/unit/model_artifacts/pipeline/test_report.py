@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from genre_model import GENRES
+from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import write_json
 from model_artifacts.pipeline.recipe import BertRecipe
 from model_artifacts.pipeline.report import report
@@ -85,6 +86,33 @@ def test_the_card_says_how_it_was_trained_calibrated_and_measured(tmp_path: Path
     assert "*Held out* is the shipped file again" in text
     assert "10 minutes on a CPU, threads: 3); mean pooling" in text
     assert "chosen together on the validation file, for the best guess." in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("evaluate/probabilities.npz", b"", "run the step `evaluate`"),
+        ("evaluate/probabilities.npz", b"PK\x03\x04", "run the step `evaluate`"),
+        ("train/log.jsonl", b'{"step": 10, "lo', "run the step `train`"),
+        ("train/log.jsonl", b'{"step": 10}\n', "run the step `train`"),
+        ("train/log.jsonl", None, "run the step `train`"),
+    ],
+)
+def test_a_damaged_figure_names_the_step_that_makes_it(
+    tmp_path: Path, name: str, content: bytes | None, sentence: str
+) -> None:
+    card(tmp_path)
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(StepError, match=f"{name.rpartition('/')[2]} is .*damaged.*{sentence}"):
+        report(
+            run=tmp_path,
+            artifact=tmp_path / "artifact",
+            recipe=BertRecipe(model="genre-bert", version="1.0.0", description="A test"),
+        )
 
 
 @pytest.mark.parametrize("heading", ["text length in words", "source of the title"])

@@ -90,6 +90,22 @@ def test_with_a_share_of_nothing_the_teacher_gives_weights_and_the_labels_alone_
 
 
 @pytest.mark.usefixtures("examples")
+@pytest.mark.parametrize("content", [b"", b"PK", {"step": 1}])
+def test_a_checkpoint_that_cannot_be_read_says_what_to_do(
+    tmp_path: Path, content: bytes | dict[str, int]
+) -> None:
+    torch.save(GenreNetwork(2).state_dict(), tmp_path / "teacher.pt")
+    (tmp_path / "train").mkdir()
+    if isinstance(content, bytes):
+        (tmp_path / "train" / "checkpoint.pt").write_bytes(content)
+    else:
+        torch.save(content, tmp_path / "train" / "checkpoint.pt")
+
+    with pytest.raises(StepError, match=r"checkpoint\.pt is .*damaged .*: remove it to start over"):
+        train(prepared=tmp_path, out=tmp_path / "train", recipe=RECIPE, teacher=tmp_path / "teacher.pt")
+
+
+@pytest.mark.usefixtures("examples")
 def test_a_recipe_with_a_teacher_does_not_train_without_its_weights(tmp_path: Path) -> None:
     with pytest.raises(StepError, match=r"learns from genre-bert-1\.0\.0, whose weights are not given"):
         train(prepared=tmp_path, out=tmp_path / "train", recipe=RECIPE)
