@@ -54,6 +54,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Run even what is up 
 
 _HELP: Final = {
     "prepare": "Read the corpus, tokenize it, find which labels each source knows.",
+    "cross-fit": "Ask the linear model about texts it has not seen; for training beside it.",
     "train": "Train the model the recipe names; goes on from its last checkpoint.",
     "export": "Write the trained model as ONNX and hold it against the original.",
     "quantize": "Turn the transformer into INT8 that saturates on no processor.",
@@ -108,7 +109,8 @@ def study(
 ) -> None:
     """Compare the trained network's variants: runtimes, quantization, pruning; `report` then draws them."""
     from model_artifacts.pipeline.prepare import corpus_file  # noqa: PLC0415 -- slow imports
-    from model_artifacts.pipeline.steps import STAMP, Run, require  # noqa: PLC0415
+    from model_artifacts.pipeline.stamps import STAMP  # noqa: PLC0415
+    from model_artifacts.pipeline.steps import Run, require  # noqa: PLC0415
     from model_artifacts.pipeline.study.step import study as compare  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

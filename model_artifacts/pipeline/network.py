@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ from model_artifacts.pipeline.errors import StepError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy.typing as npt
 
 # Figures of all-MiniLM-L6-v2's config.json.
 VOCABULARY: Final = 30_522
@@ -103,6 +106,29 @@ class GenreNetwork(nn.Module):
         pooled = (hidden * weights).sum(1) / weights.sum(1)
         logits: Tensor = self.classifier(self.dropout(pooled))
         return logits
+
+
+def mean_by_text(logits: Tensor, window_text: npt.NDArray[np.int64]) -> Tensor:
+    """Average the windows' logits as serving does.
+
+    Parameters
+    ----------
+    logits : Tensor
+        float32 ``[windows, 18]``.
+    window_text : ndarray
+        int64 ``[windows]``, the text of each window, ascending; no number from 0 to the largest is missing.
+
+    Returns
+    -------
+    Tensor
+        float32 ``[texts, 18]``.
+    """
+    counts = np.bincount(window_text)
+    if len(counts) == len(window_text):
+        return logits
+    total = logits.new_zeros(len(counts), logits.shape[1])
+    total = total.index_add(0, torch.from_numpy(window_text), logits)
+    return total / torch.from_numpy(counts.astype(np.float32))[:, None]
 
 
 _LAYER_NAMES: Final[Mapping[str, str]] = {

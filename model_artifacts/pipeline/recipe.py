@@ -97,6 +97,23 @@ class DistilRecipe(_Section):
     With 0 the student only begins with the teacher's weights: more passes for a network that has had some."""
 
 
+class JointRecipe(_Section):
+    """Training on what is served: the loss is that of a text's mean over windows, with the linear model's logits added.
+
+    The linear model's logits of a training text come from a fit that has not seen its title (the step `cross-fit`),
+    because those of the served fit are better there than anywhere else.
+    """
+
+    windows: Annotated[int, Field(ge=1, le=8)] = 3
+    """Windows drawn from a long text at most, spread over it; their logits are averaged (docs/adr/0013)."""
+    wide_weight: Annotated[float, Field(ge=0, le=2)] = 0.6
+    """Factor on the linear model's logits, less their intercepts."""
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    """Fits of the linear model, each without another part of the titles."""
+    seed: Annotated[int, Field(ge=0)] = 17
+    """Draws the parts."""
+
+
 class ServeRecipe(_Section):
     """How the network is fed when it serves; written into the manifest."""
 
@@ -164,16 +181,30 @@ class BertRecipe(_Described):
     layers: Annotated[int, Field(ge=1, le=6)] = 6
     train: TrainRecipe = TrainRecipe()
     distil: DistilRecipe | None = None
+    joint: JointRecipe | None = None
+    """None for a network that is trained by itself, a window at a time."""
     serve: ServeRecipe = ServeRecipe()
     quantize: QuantizeRecipe = QuantizeRecipe()
     wide: WideRecipe | None = None
     """None for a network that stands alone."""
+
+    @property
+    def windows_of_a_text(self) -> int:
+        """Windows of a text at most that are trained on together."""
+        return 1 if self.joint is None else self.joint.windows
 
     @model_validator(mode="after")
     def _title_leaves_room(self) -> Self:
         # The manifest demands it too, but is written only after the whole training.
         if self.prepare.max_title_tokens + SPECIALS_WITH_TITLE > self.serve.window_tokens // 2:
             message = "prepare.max_title_tokens takes more than half of serve.window_tokens"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _something_stands_beside(self) -> Self:
+        if self.joint is not None and self.wide is None:
+            message = "joint needs a section wide: the linear model that it trains the network beside"
             raise ValueError(message)
         return self
 

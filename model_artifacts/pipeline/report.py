@@ -189,6 +189,7 @@ def _bert_text(recipe: BertRecipe, training: dict[str, Any], titles: int) -> dic
             f"{'' if threads is None else f' on a CPU, threads: {threads}'}); mean pooling and one linear layer; binary cross-entropy, masked where\na source never states a label. Quantized "
             "dynamically to INT8 with signed weights within 7 bits, so that no x86 processor saturates."
             + _teaching(recipe)
+            + _togetherness(recipe)
             + _schedules(training)
         ),
         "limits": f"- Very long texts are sampled, not read whole: at most {windows} windows of {tokens} word pieces.\n",
@@ -205,6 +206,16 @@ def _teaching(recipe: BertRecipe) -> str:
     return (
         f"\nIt began with layers {layers} of the {distil.teacher_layers} of {distil.teacher}, whose probabilities have "
         f"a weight of {distil.soft_share:g} in its targets, the labels the rest; where a label is masked, they stand alone."
+    )
+
+
+def _togetherness(recipe: BertRecipe) -> str:
+    joint = recipe.joint
+    if joint is None:
+        return ""
+    return (
+        f"\nIt was trained on what is served: the loss is that of the mean over up to {joint.windows} windows of a text, with {joint.wide_weight:g} times the logits of\n"
+        f"the linear model added, which came from one of {joint.folds} fits that had not seen the title."
     )
 
 

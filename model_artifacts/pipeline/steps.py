@@ -1,32 +1,28 @@
-"""The steps in their order, and which of them still have to run.
+"""The steps in their order, and the running of those that are due.
 
-A finished step leaves a stamp: a digest of everything it was made from (its part of the recipe, the corpus files, the
-stamp of the step before). A step whose stamp still fits is not run again; a changed recipe or corpus
-runs every step after the change, and only those. A step that runs takes the stamps of all later ones away.
+A step whose stamp (`stamps`) still fits is not run again; a changed recipe or corpus runs every step after the change, and
+only those. A step that runs takes the stamps of all later ones away.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from model_artifacts.pipeline.errors import StepError
-from model_artifacts.pipeline.files import sha256, write_json
+from model_artifacts.pipeline.files import write_json
 from model_artifacts.pipeline.prepare import corpus_file, prepare
 from model_artifacts.pipeline.recipe import BertRecipe
+from model_artifacts.pipeline.stamps import STAMP, stamp_in, stamps_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from model_artifacts.pipeline.recipe import Recipe, WideRecipe, XgboostRecipe
+    from model_artifacts.pipeline.recipe import JointRecipe, Recipe, WideRecipe, XgboostRecipe
 
 logger = logging.getLogger(__name__)
-
-STAMP: Final = "stamp.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +83,19 @@ def _prepare(run: Run) -> None:
 def _train_bert(run: Run, recipe: BertRecipe) -> None:
     from model_artifacts.pipeline.train import WEIGHTS, train  # noqa: PLC0415
 
-    teacher = None if run.teacher is None else run.teacher / "train" / WEIGHTS
-    train(prepared=run.folder("prepare"), out=run.folder("train"), recipe=recipe, teacher=teacher)
+    train(
+        prepared=run.folder("prepare"),
+        out=run.folder("train"),
+        recipe=recipe,
+        teacher=None if run.teacher is None else run.teacher / "train" / WEIGHTS,
+        crossed=None if recipe.joint is None else run.folder("cross-fit"),
+    )
+
+
+def _cross_fit(run: Run, joint: JointRecipe, wide: WideRecipe) -> None:
+    from model_artifacts.pipeline.cross_fit import cross_fit  # noqa: PLC0415
+
+    cross_fit(prepared=run.folder("prepare"), out=run.folder("cross-fit"), recipe=joint, wide=wide)
 
 
 def _export_bert(run: Run, recipe: BertRecipe) -> None:
@@ -184,10 +191,11 @@ def steps_of(run: Run) -> dict[str, Callable[[], None]]:
         "register": lambda: _register(run),
     }
     if isinstance(recipe, BertRecipe):
-        part = recipe.wide
+        part, joint = recipe.wide, recipe.joint
         wide = None if part is None else run.folder("wide")
         return {
             "prepare": lambda: _prepare(run),
+            **({} if part is None or joint is None else {"cross-fit": lambda: _cross_fit(run, joint, part)}),
             "train": lambda: _train_bert(run, recipe),
             "export": lambda: _export_bert(run, recipe),
             "quantize": lambda: _quantize(run, recipe),
@@ -204,20 +212,6 @@ def steps_of(run: Run) -> dict[str, Callable[[], None]]:
         "evaluate": lambda: _evaluate(run, None),
         **last,
     }
-
-
-_RECIPE_PARTS: Final[dict[str, set[str]]] = {
-    "prepare": {"prepare"},
-    "train": {"model", "train", "layers", "distil", "trees"},
-    "quantize": {"quantize"},
-    "wide": {"wide"},
-    "calibrate": {"version", "description", "serve"},
-}
-"""What of the recipe a step reads beyond what the steps before it read."""
-
-_FORMATS: Final = {"evaluate": 2, "report": 2}
-"""Raised when a step writes more than it did, so that what it wrote before is due again. Training takes hours and is due for
-its own inputs alone: no step before `evaluate` has a number here."""
 
 
 def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
@@ -241,8 +235,8 @@ def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
     PipelineError
         Whatever a step itself raises.
     """
-    stamps = _stamps(run)
     steps = steps_of(run)
+    stamps = stamps_of(run, steps)
     order = list(steps)
     if unknown := [name for name in names if name not in steps]:
         message = f"{run.recipe.model} has no step {unknown[0]}; it has: {', '.join(order)}"
@@ -250,14 +244,14 @@ def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
     ran = []
     for name in sorted(names, key=order.index):
         position = order.index(name)
-        if position and _read_stamp(run, order[position - 1]) != stamps[order[position - 1]]:
+        if position and stamp_in(run.folder(order[position - 1])) != stamps[order[position - 1]]:
             message = (
                 f"step {name} needs step {order[position - 1]}, which has not run for this recipe "
                 f"and corpus in {run.out}"
             )
             raise StepError(message)
         # Registering is cheap, checks itself, and may be asked for another registry.
-        if not force and name != "register" and _read_stamp(run, name) == stamps[name]:
+        if not force and name != "register" and stamp_in(run.folder(name)) == stamps[name]:
             logger.info("%s: up to date", name)
             continue
         if name == "train":
@@ -280,42 +274,14 @@ def require(run: Run, name: str) -> None:
     StepError
         If it has not, or the recipe has no such step.
     """
-    stamps = _stamps(run)
-    if name not in stamps or _read_stamp(run, name) != stamps[name]:
+    stamps = stamps_of(run, steps_of(run))
+    if name not in stamps or stamp_in(run.folder(name)) != stamps[name]:
         message = f"step {name} has not run for this recipe and corpus in {run.out}"
         raise StepError(message)
 
 
-def _stamps(run: Run) -> dict[str, str]:
-    """Digest what each step is made from, in a chain."""
-    corpus = {split: sha256(corpus_file(run.corpus, split)) for split in ("train", "validation")}
-    chain = json.dumps([corpus, run.skip_bad_lines], sort_keys=True)
-    stamps = {}
-    for name in steps_of(run):
-        part = run.recipe.model_dump_json(include=_RECIPE_PARTS.get(name, set()), exclude_none=True)
-        if name == "train" and run.teacher is not None:
-            part += f"\n{_stamp_in(run.teacher / name)}"
-        if name in _FORMATS:
-            part += f"\nformat {_FORMATS[name]}"
-        chain = hashlib.sha256(f"{chain}\n{name}\n{part}".encode()).hexdigest()
-        stamps[name] = chain
-    return stamps
-
-
 def _check_teacher(run: Run) -> None:
     """Refuse weights that no finished training stands behind, before a stamp is taken away for them."""
-    if run.teacher is not None and _stamp_in(run.teacher / "train") is None:
+    if run.teacher is not None and stamp_in(run.teacher / "train") is None:
         message = f"the teacher {run.teacher.name} has no finished training in {run.teacher}: run its step `train` first"
         raise StepError(message)
-
-
-def _read_stamp(run: Run, step: str) -> str | None:
-    return _stamp_in(run.folder(step))
-
-
-def _stamp_in(folder: Path) -> str | None:
-    try:
-        content = json.loads((folder / STAMP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return str(content.get("made_from")) if isinstance(content, dict) else None

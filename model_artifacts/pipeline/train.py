@@ -13,16 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genre_model.labels import GENRES
+from model_artifacts.pipeline.beside import Beside
+from model_artifacts.pipeline.cross_fit import TRAIN
 from model_artifacts.pipeline.distil import Teacher
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.examples import Examples
 from model_artifacts.pipeline.files import replacing, sha256, write_json
-from model_artifacts.pipeline.metrics import mean_average_precision
-from model_artifacts.pipeline.network import GenreNetwork, load_base
+from model_artifacts.pipeline.monitor import Monitor
+from model_artifacts.pipeline.network import GenreNetwork, load_base, mean_by_text
 from model_artifacts.pipeline.progress import LOG, log_progress
 from model_artifacts.pipeline.states import load_state
-from model_artifacts.pipeline.views import Batch, Epoch, assemble, pad
+from model_artifacts.pipeline.views import Batch, Epoch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from model_artifacts.pipeline.recipe import BertRecipe, TrainRecipe
+
+    Logits = npt.NDArray[np.float32]
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +43,14 @@ _IN_CHECKPOINT: Final = ("identity", "fingerprint", "step", "seconds", "network"
 """What a checkpoint cannot do without; ``rescheduled`` came later."""
 
 
-def train(*, prepared: Path, out: Path, recipe: BertRecipe, teacher: Path | None = None) -> None:
+def train(
+    *,
+    prepared: Path,
+    out: Path,
+    recipe: BertRecipe,
+    teacher: Path | None = None,
+    crossed: Path | None = None,
+) -> None:
     """Run the step.
 
     Parameters
@@ -52,17 +62,22 @@ def train(*, prepared: Path, out: Path, recipe: BertRecipe, teacher: Path | None
         mAP by step) and ``train.json``; holds ``checkpoint.pt`` while it runs.
     teacher : Path or None
         The teacher's ``weights.pt``; needed where the recipe has a section ``distil``, and not looked at elsewhere.
+    crossed : Path or None
+        The folder of the step `cross-fit`; likewise for a section ``joint``.
 
     Raises
     ------
     StepError
-        If the examples or the teacher's weights are missing or not given, the examples too few for one batch, or the
+        If the examples, the teacher's weights or the linear model's logits are missing or not given, the examples too few for one batch, or the
         checkpoint is damaged or belongs to another recipe.
     """
     out.mkdir(parents=True, exist_ok=True)
     examples = Examples.load(prepared / "train.npz")
-    monitor = _monitor_batches(Examples.load(prepared / "validation.npz"), recipe.train)
+    beside = Beside.load(crossed, recipe.joint)
+    monitor = Monitor(Examples.load(prepared / "validation.npz"), recipe, beside.validation)
     fingerprint = {"train.npz": sha256(prepared / "train.npz")}
+    if crossed is not None and recipe.joint is not None:
+        fingerprint["cross-fit"] = sha256(crossed / TRAIN)
     learned = None
     if recipe.distil is not None:
         if teacher is None:
@@ -70,14 +85,14 @@ def train(*, prepared: Path, out: Path, recipe: BertRecipe, teacher: Path | None
             raise StepError(message)
         learned = Teacher.load(teacher, recipe.distil)
         fingerprint["teacher"] = sha256(teacher)
-    run = _Run(recipe, examples, fingerprint, learned)
+    run = _Run(recipe, examples, fingerprint, learned, beside.train)
     run.resume(out)
     while run.step < run.total_steps:
         run.advance()
         if run.step % _LOG_STEPS == 0:
             run.log(out)
         if run.step % recipe.train.monitor_steps == 0 or run.step == run.total_steps:
-            run.log(out, monitor_map=_monitor(run.network, monitor))
+            run.log(out, monitor_map=monitor.precision(run.network))
         if run.step % recipe.train.checkpoint_steps == 0:
             run.save(out)
     with replacing(out / WEIGHTS) as temporary:
@@ -88,6 +103,7 @@ def train(*, prepared: Path, out: Path, recipe: BertRecipe, teacher: Path | None
             "recipe": recipe.train.model_dump(mode="json"),
             "layers": recipe.layers,
             **({"distil": recipe.distil.model_dump(mode="json")} if recipe.distil else {}),
+            **({"joint": recipe.joint.model_dump(mode="json")} if recipe.joint else {}),
             "input": run.fingerprint,
             "steps": run.total_steps,
             "rescheduled": run.rescheduled,
@@ -104,17 +120,26 @@ class _Run:
     """The state of one training run: everything a checkpoint must hold."""
 
     def __init__(
-        self, recipe: BertRecipe, examples: Examples, fingerprint: dict[str, str], teacher: Teacher | None
+        self,
+        recipe: BertRecipe,
+        examples: Examples,
+        fingerprint: dict[str, str],
+        teacher: Teacher | None,
+        beside: Logits | None,
     ) -> None:
         self.recipe = recipe.train
+        self._beside = beside
+        self._windows = recipe.windows_of_a_text
         self.fingerprint = fingerprint
         self._teacher = teacher
         self._identity = {"recipe": self.recipe.model_dump(mode="json"), "layers": recipe.layers}
         if recipe.distil is not None:
             self._identity["distil"] = recipe.distil.model_dump(mode="json")
+        if recipe.joint is not None:
+            self._identity["joint"] = recipe.joint.model_dump(mode="json")
         self._examples = examples
         self._epoch_number = 0
-        self._epoch = Epoch(examples, self.recipe, 0)
+        self._epoch = Epoch(examples, self.recipe, 0, self._windows)
         if not len(self._epoch):
             message = f"{len(examples.texts)} texts make no batch of {self.recipe.batch_size}"
             raise StepError(message)
@@ -140,7 +165,8 @@ class _Run:
         started = time.monotonic()
         number, index = divmod(self.step, self.steps_per_epoch)
         if number != self._epoch_number:
-            self._epoch_number, self._epoch = number, Epoch(self._examples, self.recipe, number)
+            self._epoch_number = number
+            self._epoch = Epoch(self._examples, self.recipe, number, self._windows)
         scale = _schedule(self.step, self.total_steps, self.recipe.warmup_share)
         for group, peak in zip(self._optimizer.param_groups, self._peak, strict=True):
             group["lr"] = peak * scale
@@ -158,13 +184,18 @@ class _Run:
         """Binary cross-entropy over the labels that the title's source can know, or towards the teacher over all."""
         ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
-            logits = self.network(ids, mask).float()
-            soft = self._teacher.logits(ids, mask) if self._teacher is not None else None
+            logits = self._served(self.network(ids, mask).float(), batch)
+            soft = None if self._teacher is None else self._served(self._teacher.logits(ids, mask), batch)
         labels, known = torch.from_numpy(batch.labels), torch.from_numpy(batch.known)
         if soft is not None and self._teacher is not None:
             return self._teacher.loss(logits, soft, labels, known)
         losses = functional.binary_cross_entropy_with_logits(logits, labels, weight=known, reduction="sum")
         return losses / known.sum()
+
+    def _served(self, windows: Tensor, batch: Batch) -> Tensor:
+        """Make of the windows' logits ``[windows, 18]`` those of the texts ``[batch, 18]``, with what stands beside."""
+        logits = mean_by_text(windows, batch.window_text)
+        return logits if self._beside is None else logits + torch.from_numpy(self._beside[batch.texts])
 
     def log(self, out: Path, **extra: float) -> None:
         """Append one line to the log and show it."""
@@ -269,31 +300,3 @@ def _schedule(step: int, total: int, warmup_share: float) -> float:
     """Linear warm-up from 0 and linear decay to 0, as a factor on the peak rate."""
     warmup = max(1, round(total * warmup_share))
     return min((step + 1) / warmup, (total - step) / max(1, total - warmup), 1.0)
-
-
-def _monitor_batches(examples: Examples, recipe: TrainRecipe) -> list[Batch]:
-    """Take the first window of the first titles of the validation file, shortest first."""
-    limit = max(recipe.window_tokens) - 2
-    rows = np.flatnonzero(examples.is_main)[: recipe.monitor_titles]
-    rows = rows[np.argsort(np.minimum(np.diff(examples.texts.offsets)[rows], limit), kind="stable")]
-    batches = []
-    for start in range(0, len(rows), recipe.batch_size):
-        members = rows[start : start + recipe.batch_size]
-        ids, mask = pad([assemble(examples.texts[row][:limit], None) for row in members])
-        owners = examples.owner[members]
-        labels = examples.labels[owners].astype(np.float32)
-        batches.append(Batch(ids, mask, labels, np.ones_like(labels)))
-    return batches
-
-
-def _monitor(network: GenreNetwork, batches: list[Batch]) -> float:
-    """Mean average precision on the monitored titles."""
-    network.eval()
-    scores: list[npt.NDArray[np.float32]] = []
-    with torch.inference_mode():
-        for batch in batches:
-            logits = network(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask))
-            scores.append(logits.numpy())
-    labels = np.concatenate([batch.labels for batch in batches]).astype(np.uint8)
-    assert labels.shape[1] == len(GENRES)  # noqa: S101 -- a guard against a stale prepare step
-    return mean_average_precision(np.concatenate(scores), labels)

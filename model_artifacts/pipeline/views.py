@@ -29,11 +29,15 @@ _POOL: Final = 64
 class Batch:
     """One optimisation step's input.
 
-    ``input_ids`` and ``attention_mask`` are int64 ``[batch, tokens]``; ``labels`` and ``known`` float32 ``[batch, 18]``.
+    ``input_ids`` and ``attention_mask`` are int64 ``[windows, tokens]``; ``texts`` is int64 ``[batch]``, the texts' rows in
+    the examples, and ``window_text`` int64 ``[windows]``, which of these each window is from; ``labels`` and ``known`` are
+    float32 ``[batch, 18]``.
     """
 
     input_ids: npt.NDArray[np.int64]
     attention_mask: npt.NDArray[np.int64]
+    texts: npt.NDArray[np.int64]
+    window_text: npt.NDArray[np.int64]
     labels: npt.NDArray[np.float32]
     known: npt.NDArray[np.float32]
 
@@ -55,9 +59,12 @@ def pad(rows: list[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.N
 
 
 class Epoch:
-    """The batches of one pass over all texts, in their training order."""
+    """The batches of one pass over all texts, in their training order.
 
-    def __init__(self, examples: Examples, recipe: TrainRecipe, number: int) -> None:
+    A text that is longer than the window drawn for it gives up to ``windows`` of them, each from a stretch of its own.
+    """
+
+    def __init__(self, examples: Examples, recipe: TrainRecipe, number: int, windows: int = 1) -> None:
         rng = np.random.default_rng([recipe.seed, number])
         count = len(examples.texts)
         lengths = np.diff(examples.texts.offsets)
@@ -67,16 +74,17 @@ class Epoch:
         self._seed = (recipe.seed, number)
         self._titled = rng.random(count) < recipe.title_share
         specials = 2 + np.where(self._titled & (title_lengths > 0), title_lengths + 1, 0)
-        windows = rng.choice(np.array(recipe.window_tokens), count)
-        self._take = np.minimum(lengths, np.maximum(windows - specials, 1))
-        self._start = (rng.random(count) * (lengths - self._take + 1)).astype(np.int64)
+        tokens = rng.choice(np.array(recipe.window_tokens), count)
+        self._take = np.minimum(lengths, np.maximum(tokens - specials, 1))
+        self._count = np.clip(-(-lengths // np.maximum(self._take, 1)), 1, windows)
+        self._place = rng.random(count)
         order = rng.permutation(count)
         total = self._take + specials
         size = recipe.batch_size
         batches: list[npt.NDArray[np.int64]] = []
         for pool in range(0, count - size + 1, _POOL * size):
             members = order[pool : pool + _POOL * size]
-            members = members[np.argsort(total[members], kind="stable")]
+            members = members[np.lexsort((total[members], self._count[members]))]
             batches += [members[i : i + size] for i in range(0, len(members) - size + 1, size)]
         self._batches = [batches[i] for i in rng.permutation(len(batches))]
 
@@ -90,17 +98,27 @@ class Epoch:
         members = self._batches[index]
         rng = np.random.default_rng([*self._seed, index])
         for member in members:
-            start = self._start[member]
-            text = examples.texts[member][start : start + self._take[member]]
-            if self._mask_share:
-                text = np.where(rng.random(len(text)) < self._mask_share, np.uint16(MASK), text)
             title = examples.titles[examples.owner[member]] if self._titled[member] else None
-            rows.append(assemble(text, title))
+            for start in self._starts(member):
+                text = examples.texts[member][start : start + self._take[member]]
+                if self._mask_share:
+                    text = np.where(rng.random(len(text)) < self._mask_share, np.uint16(MASK), text)
+                rows.append(assemble(text, title))
         ids, mask = pad(rows)
         owners = examples.owner[members]
         return Batch(
             ids,
             mask,
+            members,
+            np.repeat(np.arange(len(members)), self._count[members]),
             examples.labels[owners].astype(np.float32),
             examples.known[owners].astype(np.float32),
         )
+
+    def _starts(self, member: int) -> npt.NDArray[np.int64]:
+        """Give where each window of a text begins: at one random place of as many equal stretches as there are windows."""
+        count = self._count[member]
+        places = (np.arange(count) + self._place[member]) / count
+        room = len(self._examples.texts[member]) - self._take[member] + 1
+        starts: npt.NDArray[np.int64] = (places * room).astype(np.int64)
+        return starts

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,9 +26,11 @@ from model_artifacts.pipeline.ngrams import choose_vocabulary, count_ngrams, des
 from model_artifacts.pipeline.progress import LOG, log_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy.typing as npt
+    from scipy.sparse import csr_matrix
 
     from model_artifacts.pipeline.recipe import WideRecipe
 
@@ -57,6 +60,68 @@ def quantized(
     return WideTable(step=step, intercept=intercept, keys=vocabulary, idf=idf, weights=rounded)
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted linear model: weights float32 ``[n, 18]``, intercept float32 ``[18]``, and how the fit ended."""
+
+    weights: Matrix
+    intercept: Matrix
+    iterations: int
+    loss: float
+
+
+def fit_linear(
+    rows: csr_matrix,
+    labels: Matrix,
+    known: Matrix,
+    recipe: WideRecipe,
+    progress: Callable[[Any], None] | None = None,
+) -> Fit:
+    """Fit the linear model to weighed texts.
+
+    Parameters
+    ----------
+    rows : csr_matrix
+        float32 ``[texts, n]``, as `design` gives it.
+    labels, known : ndarray
+        float32 ``[texts, 18]``.
+    recipe : WideRecipe
+        Penalty and iterations.
+    progress : callable or None
+        Called by SciPy after each iteration.
+    """
+    loss = Loss(rows, labels, known, recipe.l2)
+    found = minimize(
+        loss,
+        loss.start(),
+        jac=True,
+        method="L-BFGS-B",
+        callback=progress,
+        options={"maxiter": recipe.iterations, "maxcor": _CORRECTIONS, "maxfun": 2 * recipe.iterations},
+    )
+    return Fit(*loss.split(found.x), int(found.nit), float(found.fun))
+
+
+def weigh_texts(
+    examples: Examples, recipe: WideRecipe, prepared: Path
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float16], csr_matrix]:
+    """Choose the n-grams of the training texts and weigh them: vocabulary, idf and rows, see `ngrams`.
+
+    Raises
+    ------
+    StepError
+        If no text holds a word piece.
+    """
+    owner, keys, counts = count_ngrams(examples.texts, recipe.ngrams)
+    if not len(keys):
+        message = f"{prepared / 'train.npz'} holds no word piece: there is nothing to fit a linear model to"
+        raise StepError(message)
+    vocabulary, idf = choose_vocabulary(keys, len(examples.texts), recipe.features)
+    rows = weigh(owner, keys, counts, vocabulary, idf, len(examples.texts))
+    logger.info("%d n-grams of %d texts", len(vocabulary), len(examples.texts))
+    return vocabulary, idf, rows
+
+
 def fit_wide(*, prepared: Path, out: Path, recipe: WideRecipe) -> None:
     """Run the step.
 
@@ -77,26 +142,10 @@ def fit_wide(*, prepared: Path, out: Path, recipe: WideRecipe) -> None:
     (out / LOG).unlink(missing_ok=True)
     started = time.monotonic()
     examples = Examples.load(prepared / "train.npz")
-    owner, keys, counts = count_ngrams(examples.texts, recipe.ngrams)
-    if not len(keys):
-        message = f"{prepared / 'train.npz'} holds no word piece: there is nothing to fit a linear model to"
-        raise StepError(message)
-    vocabulary, idf = choose_vocabulary(keys, len(examples.texts), recipe.features)
-    rows = weigh(owner, keys, counts, vocabulary, idf, len(examples.texts))
-    del owner, keys, counts
-    logger.info("%d n-grams of %d texts", len(vocabulary), len(examples.texts))
+    vocabulary, idf, rows = weigh_texts(examples, recipe, prepared)
     labels, known = (a[examples.owner].astype(np.float32) for a in (examples.labels, examples.known))
-    loss = Loss(rows, labels, known, recipe.l2)
-    progress = _Progress(out, recipe.iterations)
-    found = minimize(
-        loss,
-        loss.start(),
-        jac=True,
-        method="L-BFGS-B",
-        callback=progress,
-        options={"maxiter": recipe.iterations, "maxcor": _CORRECTIONS, "maxfun": 2 * recipe.iterations},
-    )
-    weights, intercept = loss.split(found.x)
+    fit = fit_linear(rows, labels, known, recipe, _Progress(out, recipe.iterations))
+    weights, intercept = fit.weights, fit.intercept
     table = quantized(weights, intercept, vocabulary, idf)
     in_float, validation = _validate(prepared, recipe, weights, intercept, table)
     content = table.to_bytes()
@@ -110,8 +159,8 @@ def fit_wide(*, prepared: Path, out: Path, recipe: WideRecipe) -> None:
             "input": {"train.npz": sha256(prepared / "train.npz")},
             "features": len(vocabulary),
             "texts": len(examples.texts),
-            "iterations": int(found.nit),
-            "loss": round(float(found.fun), 5),
+            "iterations": fit.iterations,
+            "loss": round(fit.loss, 5),
             "seconds": round(time.monotonic() - started),
             "size": len(content),
             "validation": validation,

@@ -24,7 +24,7 @@ from model_artifacts.pipeline import train as training
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.errors import CorpusError, StepError
 from model_artifacts.pipeline.evaluate import evaluate
-from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, load_recipe
+from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, JointRecipe, load_recipe
 from model_artifacts.pipeline.saturation import WEIGHT_LIMIT, check_no_saturation, product_weight_extremes
 from model_artifacts.pipeline.score import score_results
 from model_artifacts.pipeline.steps import Run, run_steps, steps_of
@@ -294,6 +294,33 @@ def test_a_student_learns_from_the_teacher_beside_it(finished: Run) -> None:
     )
     with pytest.raises(StepError, match=r"teacher genre-bert-9\.9\.9 has no finished training"):
         run_steps(alone, ["prepare", "train"])
+
+
+@pytest.mark.slow
+def test_a_network_trained_on_what_is_served_goes_the_same_way(finished: Run) -> None:
+    assert isinstance(finished.recipe, BertRecipe)
+    train = finished.recipe.train.model_copy(update={"epochs": 0.5})
+    changes = {
+        "version": "9.9.10",
+        "train": train,
+        "distil": DistilRecipe(teacher="genre-bert-9.9.9", teacher_layers=1, start_layers=(0,)),
+        "joint": JointRecipe(windows=2, folds=2),
+    }
+    run = Run(
+        recipe=finished.recipe.model_copy(update=changes),
+        corpus=finished.corpus,
+        out=finished.out.parent / "genre-bert-9.9.10",
+        registry=finished.registry,
+    )
+    names = list(steps_of(run))[:-1]  # all but `register`, which other tests count on
+
+    assert run_steps(run, names) == names
+    assert run_steps(run, names) == []
+
+    joint = json.loads((run.folder("evaluate") / "metrics.json").read_text())
+    teacher = json.loads((finished.folder("evaluate") / "metrics.json").read_text())
+    assert joint["micro_f1"] > teacher["micro_f1"] - 0.1  # half a pass teaches nothing by itself
+    assert "the mean over up to 2 windows of a text" in (run.artifact / "MODEL_CARD.md").read_text()
 
 
 @pytest.mark.slow

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from model_artifacts.pipeline.cli import app
 from model_artifacts.pipeline.errors import RecipeError, StepError
 from model_artifacts.pipeline.recipe import BertRecipe, load_recipe
-from model_artifacts.pipeline.steps import STAMP, Run, run_steps
+from model_artifacts.pipeline.stamps import STAMP
+from model_artifacts.pipeline.steps import Run, run_steps
 from model_artifacts.pipeline.study import openvino_family
 from tests.support.corpus import write_corpus
 

@@ -38,6 +38,8 @@ def test_the_defaults_make_a_recipe(tmp_path: Path) -> None:
             '[distil]\nteacher = "genre-bert-0.1.0"\nstart_layers = [0, 1]',
             r"distil\.start_layers must name 6",
         ),
+        ("[joint]\nwindows = 2", r"joint needs a section wide"),
+        ("[wide]\n[joint]\nfolds = 1", r"joint\.folds: .*greater than or equal to 2"),
         ("[train", r"not valid TOML"),
     ],
 )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from model_artifacts.pipeline import steps
+from model_artifacts.pipeline import stamps, steps
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import write_json
-from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, WideRecipe
-from model_artifacts.pipeline.steps import STAMP, Run, run_steps, steps_of
+from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, JointRecipe, WideRecipe
+from model_artifacts.pipeline.stamps import STAMP
+from model_artifacts.pipeline.steps import Run, run_steps, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +69,7 @@ def test_an_evaluation_of_an_older_format_is_due_again_and_nothing_before_it(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(steps, "_FORMATS", {})
+        patch.setattr(stamps, "_FORMATS", {})
         run_steps(run, all_of(run))
 
     assert run_steps(run, all_of(run)) == ["evaluate", "report", "register"]
@@ -84,3 +86,13 @@ def test_a_step_that_runs_again_makes_all_later_ones_due(run: Run) -> None:
     with pytest.raises(StepError, match="step calibrate needs step wide, which has not run"):
         run_steps(run, ["calibrate"])
     assert run_steps(run, names) == names[names.index("train") + 1 :]
+
+
+def test_training_on_what_is_served_asks_the_linear_model_before(run: Run) -> None:
+    assert isinstance(run.recipe, BertRecipe)
+    alone = steps_of(run)
+    joint = steps_of(replace(run, recipe=run.recipe.model_copy(update={"joint": JointRecipe()})))
+
+    assert "cross-fit" not in alone
+    assert list(joint)[:3] == ["prepare", "cross-fit", "train"]
+    assert [name for name in joint if name != "cross-fit"] == list(alone)

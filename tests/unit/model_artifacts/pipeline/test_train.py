@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +15,9 @@ from genre_model.labels import GENRES
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.examples import Examples, Ragged
 from model_artifacts.pipeline.network import GenreNetwork
-from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, TrainRecipe
+from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, JointRecipe, TrainRecipe, WideRecipe
 from model_artifacts.pipeline.train import train
-from model_artifacts.pipeline.views import assemble, pad
+from model_artifacts.pipeline.views import Epoch, assemble, pad
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,3 +110,70 @@ def test_a_checkpoint_that_cannot_be_read_says_what_to_do(
 def test_a_recipe_with_a_teacher_does_not_train_without_its_weights(tmp_path: Path) -> None:
     with pytest.raises(StepError, match=r"learns from genre-bert-1\.0\.0, whose weights are not given"):
         train(prepared=tmp_path, out=tmp_path / "train", recipe=RECIPE)
+
+
+LONG = list(range(3000, 3040))
+JOINT = RECIPE.model_copy(
+    update={
+        "distil": None,
+        "wide": WideRecipe(),
+        "joint": JointRecipe(windows=3, wide_weight=0.5),
+        "train": RECIPE.train.model_copy(update={"monitor_titles": 4}),
+    }
+)
+
+
+@pytest.fixture
+def crossed(examples: Examples, tmp_path: Path) -> Path:
+    """Give a long text among the short ones, and what a linear model says of them."""
+    texts = Ragged.of([*TEXTS[:-1], LONG])
+    made = replace(examples, texts=texts)
+    rng = np.random.default_rng(3)
+    folder = tmp_path / "cross-fit"
+    folder.mkdir()
+    for split in ("train", "validation"):
+        made.save(tmp_path / f"{split}.npz")
+        np.save(folder / f"{split}.npy", rng.normal(size=(len(texts), len(GENRES))).astype(np.float32))
+    return folder
+
+
+def test_the_loss_is_that_of_what_is_served(examples: Examples, crossed: Path, tmp_path: Path) -> None:
+    """The mean over a text's windows, half the linear model's logits added, by hand."""
+    train(prepared=tmp_path, out=tmp_path / "train", recipe=JOINT, crossed=crossed)
+
+    network = GenreNetwork(1)
+    network.load_state_dict(torch.load(tmp_path / "train" / "weights.pt", weights_only=True))
+    texts = Ragged.of([*TEXTS[:-1], LONG])
+    batch = Epoch(replace(examples, texts=texts), JOINT.train, 0, 3)[0]
+    with torch.no_grad():
+        windows = network(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)).numpy()
+    deep = np.stack([windows[batch.window_text == row].mean(0) for row in range(len(TEXTS))])
+    logits = deep + 0.5 * np.load(crossed / "train.npy")[batch.texts]
+    losses = np.logaddexp(0, logits) - batch.labels * logits
+    assert np.bincount(batch.window_text).max() == 3
+    (line,) = (tmp_path / "train" / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["loss"] == pytest.approx(
+        (losses * batch.known).sum() / batch.known.sum(), abs=2e-5
+    )
+    described = json.loads((tmp_path / "train" / "train.json").read_text())
+    assert described["joint"]["wide_weight"] == 0.5
+    assert described["input"].keys() == {"train.npz", "cross-fit"}
+
+
+def test_what_stands_beside_counts_in_the_monitored_precision(crossed: Path, tmp_path: Path) -> None:
+    """Logits that say the truth loudly make it perfect, whatever the network thinks."""
+    truth = Examples.load(tmp_path / "validation.npz").labels
+    np.save(crossed / "validation.npy", np.where(truth, 1e3, -1e3).astype(np.float32))
+
+    train(prepared=tmp_path, out=tmp_path / "train", recipe=JOINT, crossed=crossed)
+
+    (line,) = (tmp_path / "train" / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["monitor_map"] == 1
+
+
+def test_joint_training_demands_what_stands_beside(crossed: Path, tmp_path: Path) -> None:
+    with pytest.raises(StepError, match="trains beside the linear model, whose logits are not given"):
+        train(prepared=tmp_path, out=tmp_path / "train", recipe=JOINT)
+    (crossed / "train.npy").write_bytes(b"PK")
+    with pytest.raises(StepError, match=r"train\.npy is missing or damaged .*run the step `cross-fit`"):
+        train(prepared=tmp_path, out=tmp_path / "train", recipe=JOINT, crossed=crossed)
