@@ -61,12 +61,7 @@ def breakdown(
     """Give the figures per genre, per source and per text length."""
     selected = probabilities >= thresholds
     f1, precision = f1_per_label(selected, labels), average_precision(probabilities, labels)
-    words = word_counts(titles)
     sources = np.array([title.source for title in titles])
-
-    def part(rows: npt.NDArray[np.bool_]) -> dict[str, float]:
-        return {"titles": int(rows.sum()), "micro_f1": micro_f1(selected[rows], labels[rows])}
-
     return {
         "genres": {
             genre: {
@@ -77,15 +72,28 @@ def breakdown(
             }
             for i, genre in enumerate(GENRES)
         },
-        "sources": {str(source): part(sources == source) for source in np.unique(sources)},
-        "words": {
-            (f"{low} to {high - 1}" if high < ENDLESS else f"{low} or more"): part(
-                (words >= low) & (words < high)
-            )
-            for low, high in WORD_BUCKETS
-            if ((words >= low) & (words < high)).any()
-        },
+        "sources": {str(source): _part(selected, labels, sources == source) for source in np.unique(sources)},
+        "words": by_words(selected, labels, word_counts(titles)),
     }
+
+
+def by_words(
+    selected: npt.NDArray[np.bool_], labels: npt.NDArray[np.uint8], words: npt.NDArray[np.int64]
+) -> dict[str, dict[str, float]]:
+    """Give titles and micro-F1 of each of `WORD_BUCKETS` that holds any; ``words`` is int64 ``[titles]``."""
+    found = {}
+    for low, high in WORD_BUCKETS:
+        rows = (words >= low) & (words < high)
+        if rows.any():
+            name = f"{low} to {high - 1}" if high < ENDLESS else f"{low} or more"
+            found[name] = _part(selected, labels, rows)
+    return found
+
+
+def _part(
+    selected: npt.NDArray[np.bool_], labels: npt.NDArray[np.uint8], rows: npt.NDArray[np.bool_]
+) -> dict[str, float]:
+    return {"titles": int(rows.sum()), "micro_f1": micro_f1(selected[rows], labels[rows])}
 
 
 def evaluate(
@@ -123,7 +131,7 @@ def evaluate(
         If an input is missing or damaged.
     """
     titles = list(read_titles(corpus_file, skip_bad_lines=skip_bad_lines))
-    labels = label_matrix(titles)
+    labels, words = label_matrix(titles), word_counts(titles)
     model = GenreModel.load(artifact, threads=threads)
     documents = [Document(title.texts[0]) for title in titles]
     parts = model.parts(documents)
@@ -152,7 +160,7 @@ def evaluate(
         probabilities=probabilities,
         labels=labels,
         selected=probabilities >= model.thresholds,
-        words=word_counts(titles),
+        words=words,
     )
     write_json(
         out / "metrics.json",
@@ -166,7 +174,10 @@ def evaluate(
             "artifact_size": served_size(artifact),
             **measured,
             "held_out": held_out_quality(parts, labels),
-            "with_title": quality(titled, model.thresholds, labels),
+            "with_title": {
+                **quality(titled, model.thresholds, labels),
+                "words": by_words(titled >= model.thresholds, labels, words),
+            },
             **compared,
             **breakdown(titles, probabilities, model.thresholds, labels),
         },

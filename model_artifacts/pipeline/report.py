@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from model_artifacts.pipeline import plots
 from model_artifacts.pipeline.arrays import load_arrays
 from model_artifacts.pipeline.artifact import network_name
-from model_artifacts.pipeline.base_model import BASE_MODEL, BASE_PACKAGE
+from model_artifacts.pipeline.card import model_card
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import replacing, sha256, write_json
 from model_artifacts.pipeline.progress import read_progress
-from model_artifacts.pipeline.recipe import BertRecipe
-from model_artifacts.pipeline.study.text import STUDY_NAME, study_text
+from model_artifacts.pipeline.study.text import STUDY_NAME
 from model_artifacts.registry import CARD_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model_artifacts.pipeline.recipe import Recipe, WideRecipe, XgboostRecipe
+    from model_artifacts.pipeline.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -43,221 +42,6 @@ def _study(run: Path, artifact: Path) -> Any:  # noqa: ANN401 -- any JSON value
         logger.warning("%s is of another network, and left out: run the step `study`", path)
         return None
     return study
-
-
-_CARD: Final = """\
----
-language: en
-license: apache-2.0
-{front}pipeline_tag: text-classification
-tags: [multi-label, onnx, movies]
----
-
-# {model} {version}
-
-{description}.
-
-## What it does
-
-{use}
-A genre is *selected* at or above its own threshold.{rule}
-
-## Quality
-
-Measured with the shipped file through `genre_model`, on {titles} validation titles, text alone:
-
-{quality}
-
-Thresholds and calibration were fitted on the same titles, which flatters.{held_out} The network's file has {megabytes:.1f} MB.
-
-| text length in words | titles | micro-F1 |
-|---|--:|--:|
-{words}
-
-| source of the title | titles | micro-F1 |
-|---|--:|--:|
-{sources}
-
-![F1 per genre](report/genres.png)
-
-![Calibration](report/calibration.png)
-
-![Quality against text length](report/lengths.png)
-
-![Genres together, and where the model says so too often or too seldom](report/cooccurrence.png)
-
-![Training](report/training.png)
-
-{study}## How it was made
-
-{making}
-Every choice stands in the recipe, `model_artifacts/pipeline/recipes/{model}-{version}.toml`; the registry holds it with the digests of the corpus.
-
-## Data
-
-Synopses and genres of {corpus_titles:,} films and shows. {data}
-The texts are not part of this project; the weights are.
-
-## Limits
-
-- English only; trained on films and shows. On other text it answers all the same.
-- Genres follow what the sources print, with their gaps: a source that never uses a label taught nothing about it.
-- Length goes with genre in the data (documentaries have short blurbs, westerns long plots), and some of that is learned.
-{limits}- It judges text, not films: a neutral blurb of a horror film may well be called a drama.
-"""
-
-_HELD_OUT: Final = (
-    " *Held out* is the shipped file again, but calibrated on one half of the titles and\n"
-    "measured on the other (the mean of eight such halves); with half the titles to calibrate on, it errs on the other side."
-)
-_SOURCES: Final = (
-    "Sources and the licences they state: Wikipedia plots (CC BY-SA 3.0 and 4.0; most with genre labels\n"
-    "from TMDB's API, for which no redistribution licence is stated), catalogue blurbs of Netflix, Prime Video, Hulu and Disney+\n"
-    "(CC0 as stated by the uploader of the data sets)."
-)
-"""Of the corpus whose `prepare.json` did not list its sources yet."""
-
-_ROWS: Final = (
-    ("micro-F1", "micro_f1"),
-    ("macro-F1", "macro_f1"),
-    ("mean average precision", "mean_average_precision"),
-    ("expected calibration error", "expected_calibration_error"),
-)
-
-
-def _quality_table(metrics: dict[str, Any]) -> str:
-    """Give the headline figures, beside float32 where that was measured."""
-    columns = (
-        [("INT8 (shipped)", metrics), ("float32", metrics["fp32"])]
-        if "fp32" in metrics
-        else [("shipped", metrics)]
-    )
-    if "held_out" in metrics:  # evaluations of format 1 lack it
-        columns.insert(1, ("held out", metrics["held_out"]))
-    names = {"deep": "its network alone", "wide": "its linear model alone"}
-    columns += [(names[part], metrics["parts"][part]) for part in metrics.get("parts", {})]
-    lines = [
-        "| | " + " | ".join(name for name, _ in columns) + " |",
-        "|---|" + "--:|" * len(columns),
-        *(
-            f"| {label} | " + " | ".join(f"{values[key]:.4f}" for _, values in columns) + " |"
-            for label, key in _ROWS
-        ),
-    ]
-    return "\n".join(lines)
-
-
-def _parts_table(parts: dict[str, Any]) -> str:
-    """Give the rows of titles and micro-F1 by part of the validation file."""
-    return "\n".join(
-        f"| {name} | {part['titles']} | {part['micro_f1']:.3f} |" for name, part in parts.items()
-    )
-
-
-def _data_text(corpus: dict[str, Any]) -> str:
-    """Give the sources of the training texts and their licences, in the corpus's own words where `prepare` kept them."""
-    if "sources" not in corpus:
-        return _SOURCES
-    rows = [
-        f"| {entry['source']} | {entry['titles']:,} | {entry['licence'].replace('|', '/')} |"
-        for entry in corpus["sources"]
-    ]
-    return "\n".join(
-        [
-            "The licences, as the corpus states them:\n",
-            "| source | titles | licence |",
-            "|---|--:|---|",
-            *rows,
-            "",
-        ]
-    )
-
-
-def _bert_text(recipe: BertRecipe, training: dict[str, Any], titles: int) -> dict[str, str]:
-    """Give the parts of the card that only the transformer has."""
-    windows, tokens = recipe.serve.max_windows, recipe.serve.window_tokens
-    threads = training.get("threads")  # training of before did not write it down
-    return {
-        "front": f"base_model: {BASE_MODEL}\n",
-        "use": (
-            "Reads an English plot or blurb of any length and gives a calibrated probability for each of 18 genres (TMDB's film\n"
-            f"taxonomy). Text beyond {tokens} word pieces is read in at most {windows} evenly spread windows whose logits are averaged."
-        ),
-        "making": (
-            f"Base: `{BASE_MODEL}` (Apache-2.0), from the package `{BASE_PACKAGE}`. Fine-tuned for {training['steps']:,} steps of "
-            f"{recipe.train.batch_size} views ({training['views']:,}\nviews of {titles:,} titles, {round(training['seconds'] / 60)} minutes"
-            f"{'' if threads is None else f' on a CPU, threads: {threads}'}); mean pooling and one linear layer; binary cross-entropy, masked where\na source never states a label. Quantized "
-            "dynamically to INT8 with signed weights within 7 bits, so that no x86 processor saturates."
-            + _teaching(recipe)
-            + _togetherness(recipe)
-            + _schedules(training)
-        ),
-        "limits": f"- Very long texts are sampled, not read whole: at most {windows} windows of {tokens} word pieces.\n",
-    }
-
-
-def _teaching(recipe: BertRecipe) -> str:
-    distil = recipe.distil
-    if distil is None:
-        return ""
-    layers = ", ".join(str(layer + 1) for layer in distil.start_layers)
-    if not distil.soft_share:
-        return f"\nIt began with the weights of {distil.teacher} (layers {layers}) instead of the base's, which that version had been trained from."
-    return (
-        f"\nIt began with layers {layers} of the {distil.teacher_layers} of {distil.teacher}, whose probabilities have "
-        f"a weight of {distil.soft_share:g} in its targets, the labels the rest; where a label is masked, they stand alone."
-    )
-
-
-def _togetherness(recipe: BertRecipe) -> str:
-    joint = recipe.joint
-    if joint is None:
-        return ""
-    return (
-        f"\nIt was trained on what is served: the loss is that of the mean over up to {joint.windows} windows of a text, with {joint.wide_weight:g} times the logits of\n"
-        f"the linear model added, which came from one of {joint.folds} fits that had not seen the title."
-    )
-
-
-def _schedules(training: dict[str, Any]) -> str:
-    """Say which steps followed another schedule than the recipe's."""
-    return "".join(
-        f"\nThe schedule was that of {change['epochs_before']:g} passes up to step {change['after_step']:,}, and the recipe's after it."
-        for change in training.get("rescheduled", [])
-    )
-
-
-def _wide_text(recipe: WideRecipe, tokens: int) -> dict[str, str]:
-    """Give what the card of a transformer says of the linear model beside it, by the part it goes to the end of."""
-    return {
-        "use": (
-            "\nA linear model reads the word pieces of the text and their neighbouring pairs beside it, and its logits are added with a fixed weight:\n"
-            "the network generalises, the linear model remembers words."
-        ),
-        "making": (
-            f" The linear model: logistic regression\non TF-IDF of the {recipe.features:,} word pieces and pairs that the most texts hold, fitted to the same "
-            "texts and labels by L-BFGS, rounded to INT8."
-        ),
-        "limits": f"- The linear model reads the first {tokens:,} word pieces of a text and no title.\n",
-    }
-
-
-def _trees_text(recipe: XgboostRecipe, training: dict[str, Any], titles: int) -> dict[str, str]:
-    """Give the parts of the card that only the tree model has."""
-    return {
-        "front": "",
-        "use": (
-            "Reads an English plot or blurb of any length as a bag of word pieces and gives a calibrated probability for each of 18\n"
-            "genres (TMDB's film taxonomy). It is the classical model beside the transformer: less accurate, indifferent to length."
-        ),
-        "making": (
-            f"XGBoost {training['xgboost']}: {training['trees']:,} trees of depth {recipe.trees.max_depth} ({training['rounds']} rounds, one tree per label "
-            f"and round) on word pieces hashed to\n{recipe.trees.bins:,} columns, {training['texts']:,} texts of {titles:,} titles, "
-            f"{max(1, round(training['seconds'] / 60))} minutes; logistic loss, masked where a source never states a label.\n"
-            "Converted to one ONNX tree ensemble, held against XGBoost's own probabilities within 1e-4."
-        ),
-        "limits": "- The order of words is lost on it: who did what to whom does not matter to it.\n",
-    }
 
 
 def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
@@ -291,30 +75,8 @@ def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
     if study is not None:
         plots.save(plots.compression(study), folder / "compression.png", (11, 5))
         write_json(folder / STUDY_NAME, study)
-    titles = prepared["corpus"]["train"]["titles"]
-    own = (
-        _bert_text(recipe, training, titles)
-        if isinstance(recipe, BertRecipe)
-        else _trees_text(recipe, training, titles)
-    )
-    if isinstance(recipe, BertRecipe) and recipe.wide is not None:
-        more = _wide_text(recipe.wide, recipe.prepare.max_text_tokens)
-        own = {name: text + more.get(name, "") for name, text in own.items()}
-    card = _CARD.format(
-        **own,
-        model=recipe.model,
-        version=recipe.version,
-        description=recipe.description,
-        quality=_quality_table(metrics),
-        titles=metrics["data"]["titles"],
-        megabytes=metrics["network_size"] / 1e6,
-        rule=f" The thresholds were chosen together on the validation file, for the {rule}." if rule else "",
-        held_out=_HELD_OUT if "held_out" in metrics else "",
-        words=_parts_table(metrics["words"]),
-        sources=_parts_table(metrics["sources"]),
-        data=_data_text(prepared["corpus"]["train"]),
-        corpus_titles=titles,
-        study="" if study is None else study_text(study),
+    card = model_card(
+        recipe, metrics=metrics, training=training, corpus=prepared["corpus"]["train"], rule=rule, study=study
     )
     with replacing(artifact / CARD_NAME) as temporary:
         temporary.write_text(card, encoding="utf-8")

@@ -29,7 +29,7 @@ _RECIPE_PARTS: Final[dict[str, set[str]]] = {
 }
 """What of the recipe a step reads beyond what the steps before it read."""
 
-_FORMATS: Final = {"evaluate": 2, "report": 2}
+_FORMATS: Final = {"evaluate": 3, "report": 3}
 """Raised when a step writes more than it did, so that what it wrote before is due again. Training takes hours and is due for
 its own inputs alone: no step before `evaluate` has a number here."""
 

@@ -10,7 +10,7 @@ import pytest
 from genre_model import GENRES
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import write_json
-from model_artifacts.pipeline.recipe import BertRecipe
+from model_artifacts.pipeline.recipe import BertRecipe, JointRecipe, WideRecipe
 from model_artifacts.pipeline.report import report
 from model_artifacts.registry import CARD_NAME
 from tests.support.artifacts import write_tiny_artifact
@@ -29,10 +29,12 @@ METRICS: dict[str, Any] = {
     "data": {"file": "validation.jsonl", "sha256": "d", "titles": 8},
     "network_size": 1_000_000,
     **QUALITY,
+    "with_title": {**QUALITY, "micro_f1": 0.6321},
     "genres": {genre: {"titles": 2, "selected": 2, "f1": 0.5, "average_precision": 0.5} for genre in GENRES},
     "sources": {"netflix": PART},
     "words": {"0 to 39": PART},
 }
+RECIPE = BertRecipe(model="genre-bert", version="1.0.0", description="A test")
 TRAINING = {"steps": 10, "views": 80, "seconds": 600}
 
 
@@ -43,6 +45,7 @@ def card(
     training: dict[str, Any] | None = None,
     calibrated: dict[str, Any] | None = None,
     corpus: dict[str, Any] | None = None,
+    recipe: BertRecipe = RECIPE,
 ) -> str:
     """Write the report of a run whose figures are those of before, and more where given."""
     artifact = write_tiny_artifact(root / "artifact")
@@ -60,7 +63,6 @@ def card(
         selected=probabilities >= 0.5,
         words=np.arange(8),
     )
-    recipe = BertRecipe(model="genre-bert", version="1.0.0", description="A test")
     report(run=root, artifact=artifact, recipe=recipe)
     return (artifact / CARD_NAME).read_text()
 
@@ -82,10 +84,21 @@ def test_the_card_says_how_it_was_trained_calibrated_and_measured(tmp_path: Path
         calibrated={"threshold_rule": "best guess"},
     )
 
-    assert "| micro-F1 | 0.6100 | 0.5876 |" in text
+    assert "| | shipped | with the title | held out |" in text
+    assert "| micro-F1 | 0.6100 | 0.6321 | 0.5876 |" in text
     assert "*Held out* is the shipped file again" in text
     assert "10 minutes on a CPU, threads: 3); mean pooling" in text
     assert "chosen together on the validation file, for the best guess." in text
+
+
+def test_the_card_says_what_stood_beside_the_network_in_training(tmp_path: Path) -> None:
+    assert "trained on what is served" not in card(tmp_path)
+    joint = RECIPE.model_copy(update={"wide": WideRecipe(), "joint": JointRecipe(windows=4, folds=7)})
+
+    text = card(tmp_path, recipe=joint)
+
+    assert "the mean over up to 4 windows of a text, with 0.6 times the logits" in text
+    assert "one of 7 fits that had not seen the title" in text
 
 
 @pytest.mark.parametrize(
