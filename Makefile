@@ -35,8 +35,9 @@ setup-dev: .venv/.dev ## ... and all that the tests need
 serve: setup ## Run the service on this machine (PORT=8080)
 	@exec $(BIN)/trending-now serve --port $(PORT) --data $(DATA)
 
-test: setup-dev ## Run every test that needs no Docker
-	$(BIN)/python -m pytest
+test: setup-dev ## Run every test that needs no Docker (COVERAGE=1: and count the branches taken)
+	$(BIN)/python -m pytest $(if $(COVERAGE),--cov --cov-report=json)
+	$(if $(COVERAGE),$(BIN)/python -m tests.support.branches build/coverage/report.json)
 
 lint: setup-dev ## Check style and types
 	$(BIN)/ruff check .
@@ -95,4 +96,4 @@ lock: setup-dev ## Resolve the dependencies anew
 	$(IMAGE_COMPILE) functions/unused.txt tests/e2e/base/requirements.in -o tests/e2e/base/requirements.txt
 
 clean: ## Remove the virtual environment, caches and local data
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage build .data
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build .data

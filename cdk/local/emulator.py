@@ -50,7 +50,7 @@ _KEPT: Final = (
     "TMP",
     "TEMP",
     "SYSTEMROOT",
-    "COVERAGE_PROCESS_START",
+    "COVERAGE_PROCESS_CONFIG",
 )
 """Variables handed on; credentials and endpoints of a real account are not."""
 

@@ -205,7 +205,9 @@ def test_a_service_that_is_stopped_goes_on_with_what_is_left(
     def go_on(here: Here) -> None:
         found = table(here).get(sent[0].id)
         assert found is not None
-        assert (found.status, found.generation) == (Status.MAPPED, 1)
+        # On a busy machine the watch may have started the next execution before this looks.
+        assert found.status is Status.MAPPED
+        assert found.generation in {1, 2}
         assert 0 < len(found.done) < found.chunks
 
         def ended() -> bool:
