@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from model_artifacts.pipeline.base_model import BASE_MODEL, BASE_PACKAGE
+from model_artifacts.pipeline.base_model import MINILM_BASE
 from model_artifacts.pipeline.recipe import BertRecipe
 from model_artifacts.pipeline.study.text import study_text
 
@@ -194,13 +194,13 @@ def _bert_text(recipe: BertRecipe, training: dict[str, Any], titles: int) -> dic
     windows, tokens = recipe.serve.max_windows, recipe.serve.window_tokens
     threads = training.get("threads")  # training of before did not write it down
     return {
-        "front": f"base_model: {BASE_MODEL}\n",
+        "front": f"base_model: {MINILM_BASE.model}\n",
         "use": (
             "Reads an English plot or blurb of any length and gives a calibrated probability for each of 18 genres (TMDB's film\n"
             f"taxonomy). Text beyond {tokens} word pieces is read in at most {windows} evenly spread windows whose logits are averaged."
         ),
         "making": (
-            f"Base: `{BASE_MODEL}` (Apache-2.0), from the package `{BASE_PACKAGE}`. Fine-tuned for {training['steps']:,} steps of "
+            f"Base: `{MINILM_BASE.model}` ({MINILM_BASE.licence}), from the package `{MINILM_BASE.packages}`. Fine-tuned for {training['steps']:,} steps of "
             f"{recipe.train.batch_size} views ({training['views']:,}\nviews of {titles:,} titles, {round(training['seconds'] / 60)} minutes"
             f"{'' if threads is None else f' on a CPU, threads: {threads}'}); mean pooling and one linear layer; binary cross-entropy, masked where\na source never states a label. Quantized "
             "dynamically to INT8 with signed weights within 7 bits, so that no x86 processor saturates."

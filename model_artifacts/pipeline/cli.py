@@ -55,6 +55,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Run even what is up 
 _HELP: Final = {
     "prepare": "Read the corpus, tokenize it, find which labels each source knows.",
     "cross-fit": "Ask the linear model about texts it has not seen; for training beside it.",
+    "teach": "Train a larger network on folds, and ask it about the texts it has not seen.",
     "train": "Train the model the recipe names; goes on from its last checkpoint.",
     "export": "Write the trained model as ONNX and hold it against the original.",
     "quantize": "Turn the transformer into INT8 that saturates on no processor.",

@@ -46,6 +46,11 @@ class Teacher:
             raise StepError(message) from error
         return cls(network, recipe)
 
+    def to(self, device: torch.device) -> Self:
+        """Move the network to where it is asked."""
+        self._network.to(device)
+        return self
+
     def start(self, student: GenreNetwork) -> None:
         """Copy embeddings, classifier and the chosen layers into the student."""
         own = self._network.state_dict()
@@ -71,21 +76,28 @@ class Teacher:
         return answer.float()
 
     def loss(self, logits: Tensor, soft: Tensor, labels: Tensor, known: Tensor) -> Tensor:
-        """Give the student's loss.
+        """Give the student's loss, see `blended_loss`; ``soft`` are the teacher's logits."""
+        return blended_loss(logits, soft, labels, known, self._recipe.soft_share)
 
-        Parameters
-        ----------
-        logits, soft : Tensor
-            float32 ``[batch, 18]``: the student's logits and the teacher's.
-        labels, known : Tensor
-            float32 ``[batch, 18]``: 1 for a label the title has, and for one its source can know.
 
-        Returns
-        -------
-        Tensor
-            The mean binary cross-entropy towards a blend of teacher and labels; where the source cannot know a
-            label, the teacher's probability stands alone.
-        """
-        share = 1 - (1 - self._recipe.soft_share) * known
-        target = share * torch.sigmoid(soft) + (1 - share) * labels
-        return functional.binary_cross_entropy_with_logits(logits, target)
+def blended_loss(logits: Tensor, soft: Tensor, labels: Tensor, known: Tensor, soft_share: float) -> Tensor:
+    """Give the loss of a student (Hinton et al. 2015).
+
+    Parameters
+    ----------
+    logits, soft : Tensor
+        float32 ``[batch, 18]``: the student's logits and the teacher's.
+    labels, known : Tensor
+        float32 ``[batch, 18]``: 1 for a label the title has, and for one its source can know.
+    soft_share : float
+        Weight of the teacher's probabilities.
+
+    Returns
+    -------
+    Tensor
+        The mean binary cross-entropy towards a blend of teacher and labels; where the source cannot know a
+        label, the teacher's probability stands alone.
+    """
+    share = 1 - (1 - soft_share) * known
+    target = share * torch.sigmoid(soft) + (1 - share) * labels
+    return functional.binary_cross_entropy_with_logits(logits, target)

@@ -15,15 +15,13 @@ from model_artifacts.pipeline.calibrate import label_matrix
 from model_artifacts.pipeline.combine import combined, fit_weights
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.files import sha256, write_json
-from model_artifacts.pipeline.held_out import held_out_quality
+from model_artifacts.pipeline.held_out import best_quality, held_out_quality
 from model_artifacts.pipeline.metrics import (
     average_precision,
     f1_per_label,
     micro_f1,
     quality,
 )
-from model_artifacts.pipeline.platt import apply_platt, platt
-from model_artifacts.pipeline.thresholds import best_thresholds
 from model_artifacts.pipeline.wide import FLOAT_LOGITS_NAME
 
 if TYPE_CHECKING:
@@ -39,12 +37,6 @@ logger = logging.getLogger(__name__)
 ENDLESS: Final = 10**9
 WORD_BUCKETS: Final = ((0, 40), (40, 150), (150, 400), (400, ENDLESS))
 """Text lengths in words, half-open: catalogue blurbs, short, medium and long plots."""
-
-
-def best_quality(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> dict[str, float]:
-    """Give the headline figures of logits ``[titles, 18]`` with the calibration and thresholds that fit them best."""
-    probabilities = apply_platt(logits, *platt(logits, labels))
-    return quality(probabilities, best_thresholds(probabilities, labels), labels)
 
 
 def word_counts(titles: list[Title]) -> npt.NDArray[np.int64]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SPECIALS_WITH_TITLE: Final = 3
 """``[CLS]``, and a ``[SEP]`` after title and text each."""
+BASE_LAYERS: Final = {"all-mpnet-base-v2": 12, "all-MiniLM-L6-v2": 6}
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -114,6 +115,29 @@ class JointRecipe(_Section):
     """Draws the parts."""
 
 
+class TeacherRecipe(_Section):
+    """A larger network whose answers are soft targets: for each fold of the titles, one that was trained on all the others.
+
+    What a network says of a text that it was trained on is little more than its labels; what it says of one that it has not seen tells how the
+    text reads. So every training text is answered by the network that did not see its title (docs/adr/0013).
+    """
+
+    base: Literal["all-mpnet-base-v2", "all-MiniLM-L6-v2"] = "all-mpnet-base-v2"
+    layers: Annotated[int, Field(ge=1, le=12)] = 12
+    """Layers of the base that are used, from the lowest."""
+    folds: Annotated[int, Field(ge=2, le=20)] = 3
+    seed: Annotated[int, Field(ge=0)] = 17
+    """Draws the folds."""
+    wide_weight: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Factor on the linear model's logits beside the teacher, in its training and in its answers; above 0 it needs a section ``joint``,
+    for the step that makes them."""
+    answer_windows: Annotated[int, Field(ge=1, le=8)] = 3
+    """Windows of the longest training length that a text is read in at most when it is answered, with its title in front."""
+    soft_share: Fraction = 0.7
+    """Weight of the answers' probabilities in the student's target; the labels have the rest (Hinton et al. 2015)."""
+    train: TrainRecipe = TrainRecipe()
+
+
 class ServeRecipe(_Section):
     """How the network is fed when it serves; written into the manifest."""
 
@@ -181,6 +205,7 @@ class BertRecipe(_Described):
     layers: Annotated[int, Field(ge=1, le=6)] = 6
     train: TrainRecipe = TrainRecipe()
     distil: DistilRecipe | None = None
+    teacher: TeacherRecipe | None = None
     joint: JointRecipe | None = None
     """None for a network that is trained by itself, a window at a time."""
     serve: ServeRecipe = ServeRecipe()
@@ -205,6 +230,24 @@ class BertRecipe(_Described):
     def _something_stands_beside(self) -> Self:
         if self.joint is not None and self.wide is None:
             message = "joint needs a section wide: the linear model that it trains the network beside"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_fits(self) -> Self:
+        teacher = self.teacher
+        if teacher is None:
+            return self
+        if self.distil is not None and self.distil.soft_share:
+            message = "distil.soft_share must be 0 where there is a section teacher: a target has one source"
+            raise ValueError(message)
+        if teacher.wide_weight and self.joint is None:
+            message = (
+                "teacher.wide_weight needs a section joint: the linear model's logits come from its step"
+            )
+            raise ValueError(message)
+        if teacher.layers > BASE_LAYERS[teacher.base]:
+            message = f"teacher.layers is more than the {BASE_LAYERS[teacher.base]} of {teacher.base}"
             raise ValueError(message)
         return self
 

@@ -22,7 +22,8 @@ STAMP: Final = "stamp.json"
 _RECIPE_PARTS: Final[dict[str, set[str]]] = {
     "prepare": {"prepare"},
     "cross-fit": {"joint", "wide"},
-    "train": {"model", "train", "layers", "distil", "joint", "trees"},
+    "teach": {"teacher"},
+    "train": {"model", "train", "layers", "distil", "joint", "teacher", "trees"},
     "quantize": {"quantize"},
     "wide": {"wide"},
     "calibrate": {"version", "description", "serve"},

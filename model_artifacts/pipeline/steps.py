@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from model_artifacts.pipeline.recipe import JointRecipe, Recipe, WideRecipe, XgboostRecipe
+    from model_artifacts.pipeline.recipe import JointRecipe, Recipe, TeacherRecipe, WideRecipe, XgboostRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -81,21 +81,28 @@ def _prepare(run: Run) -> None:
 
 
 def _train_bert(run: Run, recipe: BertRecipe) -> None:
-    from model_artifacts.pipeline.train import WEIGHTS, train  # noqa: PLC0415
+    from model_artifacts.pipeline.train import WEIGHTS, Inputs, train  # noqa: PLC0415
 
-    train(
+    inputs = Inputs(
         prepared=run.folder("prepare"),
-        out=run.folder("train"),
-        recipe=recipe,
-        teacher=None if run.teacher is None else run.teacher / "train" / WEIGHTS,
         crossed=None if recipe.joint is None else run.folder("cross-fit"),
+        taught=None if recipe.teacher is None else run.folder("teach"),
+        teacher=None if run.teacher is None else run.teacher / "train" / WEIGHTS,
     )
+    train(inputs, out=run.folder("train"), recipe=recipe)
 
 
 def _cross_fit(run: Run, joint: JointRecipe, wide: WideRecipe) -> None:
     from model_artifacts.pipeline.cross_fit import cross_fit  # noqa: PLC0415
 
     cross_fit(prepared=run.folder("prepare"), out=run.folder("cross-fit"), recipe=joint, wide=wide)
+
+
+def _teach(run: Run, teacher: TeacherRecipe) -> None:
+    from model_artifacts.pipeline.teach import teach  # noqa: PLC0415
+
+    crossed = run.folder("cross-fit") if teacher.wide_weight else None
+    teach(prepared=run.folder("prepare"), out=run.folder("teach"), recipe=teacher, crossed=crossed)
 
 
 def _export_bert(run: Run, recipe: BertRecipe) -> None:
@@ -191,11 +198,12 @@ def steps_of(run: Run) -> dict[str, Callable[[], None]]:
         "register": lambda: _register(run),
     }
     if isinstance(recipe, BertRecipe):
-        part, joint = recipe.wide, recipe.joint
+        part, joint, teacher = recipe.wide, recipe.joint, recipe.teacher
         wide = None if part is None else run.folder("wide")
         return {
             "prepare": lambda: _prepare(run),
             **({} if part is None or joint is None else {"cross-fit": lambda: _cross_fit(run, joint, part)}),
+            **({} if teacher is None else {"teach": lambda: _teach(run, teacher)}),
             "train": lambda: _train_bert(run, recipe),
             "export": lambda: _export_bert(run, recipe),
             "quantize": lambda: _quantize(run, recipe),

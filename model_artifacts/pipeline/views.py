@@ -59,30 +59,51 @@ def pad(rows: list[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.N
 
 
 class Epoch:
-    """The batches of one pass over all texts, in their training order.
+    """The batches of one pass over texts, in their training order.
 
     A text that is longer than the window drawn for it gives up to ``windows`` of them, each from a stretch of its own.
+
+    Parameters
+    ----------
+    examples : Examples
+        What is tokenized.
+    recipe : TrainRecipe
+        How it is drawn.
+    number : int
+        Which pass it is, from 0; with the recipe's seed, it decides every draw.
+    windows : int
+        Windows of a text at most.
+    rows : ndarray or None
+        int64, the texts that take part; None for all.
     """
 
-    def __init__(self, examples: Examples, recipe: TrainRecipe, number: int, windows: int = 1) -> None:
+    def __init__(
+        self,
+        examples: Examples,
+        recipe: TrainRecipe,
+        number: int,
+        windows: int = 1,
+        rows: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         rng = np.random.default_rng([recipe.seed, number])
         count = len(examples.texts)
-        lengths = np.diff(examples.texts.offsets)
+        self._lengths = lengths = np.diff(examples.texts.offsets)
         title_lengths = np.diff(examples.titles.offsets)[examples.owner]
         self._examples = examples
         self._mask_share = recipe.mask_share
         self._seed = (recipe.seed, number)
-        self._titled = rng.random(count) < recipe.title_share
-        specials = 2 + np.where(self._titled & (title_lengths > 0), title_lengths + 1, 0)
+        titled = (rng.random(count) < recipe.title_share) & (title_lengths > 0)
+        self._head = np.where(titled, title_lengths, 0)
+        specials = 2 + titled + self._head
         tokens = rng.choice(np.array(recipe.window_tokens), count)
         self._take = np.minimum(lengths, np.maximum(tokens - specials, 1))
         self._count = np.clip(-(-lengths // np.maximum(self._take, 1)), 1, windows)
         self._place = rng.random(count)
-        order = rng.permutation(count)
+        order = rng.permutation(count) if rows is None else rng.permutation(rows)
         total = self._take + specials
         size = recipe.batch_size
         batches: list[npt.NDArray[np.int64]] = []
-        for pool in range(0, count - size + 1, _POOL * size):
+        for pool in range(0, len(order) - size + 1, _POOL * size):
             members = order[pool : pool + _POOL * size]
             members = members[np.lexsort((total[members], self._count[members]))]
             batches += [members[i : i + size] for i in range(0, len(members) - size + 1, size)]
@@ -93,32 +114,46 @@ class Epoch:
         return len(self._batches)
 
     def __getitem__(self, index: int) -> Batch:
-        """Make one batch."""
-        examples, rows = self._examples, []
+        """Make one batch: `assemble` and `pad`, for all windows at once."""
+        examples = self._examples
         members = self._batches[index]
-        rng = np.random.default_rng([*self._seed, index])
-        for member in members:
-            title = examples.titles[examples.owner[member]] if self._titled[member] else None
-            for start in self._starts(member):
-                text = examples.texts[member][start : start + self._take[member]]
-                if self._mask_share:
-                    text = np.where(rng.random(len(text)) < self._mask_share, np.uint16(MASK), text)
-                rows.append(assemble(text, title))
-        ids, mask = pad(rows)
-        owners = examples.owner[members]
+        window_text = np.repeat(np.arange(len(members)), self._count[members])
+        texts = members[window_text]
+        owners = examples.owner[texts]
+        head, take = self._head[texts], self._take[texts]
+        first = 1 + head + (head > 0)  # where the text begins in a window
+        size = first + take + 1
+        columns = np.arange(size.max())
+        ids = np.full((len(texts), len(columns)), PAD, np.int64)
+        ids[:, 0] = CLS
+        in_title = (columns >= 1) & (columns <= head[:, None])
+        begins = examples.titles.offsets[owners][:, None] - 1
+        ids[in_title] = examples.titles.tokens[(begins + columns)[in_title]]
+        in_text = (columns >= first[:, None]) & (columns < (first + take)[:, None])
+        begins = (examples.texts.offsets[texts] + self._starts(members) - first)[:, None]
+        words = examples.texts.tokens[(begins + columns)[in_text]]
+        if self._mask_share:
+            rng = np.random.default_rng([*self._seed, index])
+            words = np.where(rng.random(len(words)) < self._mask_share, np.uint16(MASK), words)
+        ids[in_text] = words
+        rows = np.arange(len(texts))
+        ids[rows[head > 0], (1 + head)[head > 0]] = SEP
+        ids[rows, size - 1] = SEP
         return Batch(
             ids,
-            mask,
+            (columns < size[:, None]).astype(np.int64),
             members,
-            np.repeat(np.arange(len(members)), self._count[members]),
-            examples.labels[owners].astype(np.float32),
-            examples.known[owners].astype(np.float32),
+            window_text,
+            examples.labels[examples.owner[members]].astype(np.float32),
+            examples.known[examples.owner[members]].astype(np.float32),
         )
 
-    def _starts(self, member: int) -> npt.NDArray[np.int64]:
-        """Give where each window of a text begins: at one random place of as many equal stretches as there are windows."""
-        count = self._count[member]
-        places = (np.arange(count) + self._place[member]) / count
-        room = len(self._examples.texts[member]) - self._take[member] + 1
+    def _starts(self, members: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Give where each window begins in its text: at one random place of as many equal stretches as the text has windows."""
+        counts = self._count[members]
+        number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        texts = np.repeat(members, counts)
+        places = (number + self._place[texts]) / self._count[texts]
+        room = self._lengths[texts] - self._take[texts] + 1
         starts: npt.NDArray[np.int64] = (places * room).astype(np.int64)
         return starts

@@ -11,7 +11,7 @@ import signal
 from typing import TYPE_CHECKING, ParamSpec
 
 from cdk.cli.main import app
-from model_artifacts.pipeline import train, trees
+from model_artifacts.pipeline import loop, trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,6 @@ def mortal(save: Callable[P, None]) -> Callable[P, None]:
 
 
 if __name__ == "__main__":
-    train._Run.save = mortal(train._Run.save)  # type: ignore[method-assign]
+    loop.Loop.save = mortal(loop.Loop.save)  # type: ignore[method-assign]
     trees._save = mortal(trees._save)
     app()

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from genre_model.runtime import onnxruntime
-from model_artifacts.pipeline.evaluate import best_quality
 from model_artifacts.pipeline.export import FP32_NAME
 from model_artifacts.pipeline.files import sha256, write_json
+from model_artifacts.pipeline.held_out import best_quality
 from model_artifacts.pipeline.machine import processor
 from model_artifacts.pipeline.quantize import INT8_NAME
 from model_artifacts.pipeline.study import openvino_family

@@ -405,10 +405,10 @@ def test_another_number_of_passes_goes_on_from_the_checkpoint_and_says_so(
             training, "write_json", _interrupted
         )  # after the last checkpoint, before the run's own end
         with pytest.raises(KeyboardInterrupt):
-            training.train(prepared=prepared, out=out, recipe=passes(0.25))
+            training.train(training.Inputs(prepared=prepared), out=out, recipe=passes(0.25))
     with pytest.raises(StepError, match=r"is at step 10, beyond the 9 of 0\.2 passes"):
-        training.train(prepared=prepared, out=out, recipe=passes(0.2))
-    training.train(prepared=prepared, out=out, recipe=passes(0.5))
+        training.train(training.Inputs(prepared=prepared), out=out, recipe=passes(0.2))
+    training.train(training.Inputs(prepared=prepared), out=out, recipe=passes(0.5))
 
     described = json.loads((out / "train.json").read_text())
     assert described["rescheduled"] == [{"after_step": 10, "epochs_before": 0.25}]

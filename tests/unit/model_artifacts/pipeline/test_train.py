@@ -16,7 +16,7 @@ from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.examples import Examples, Ragged
 from model_artifacts.pipeline.network import GenreNetwork
 from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, JointRecipe, TrainRecipe, WideRecipe
-from model_artifacts.pipeline.train import train
+from model_artifacts.pipeline.train import Inputs, train
 from model_artifacts.pipeline.views import Epoch, assemble, pad
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def test_with_a_share_of_nothing_the_teacher_gives_weights_and_the_labels_alone_
     losses = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     expected = (losses * known).sum() / known.sum()
 
-    train(prepared=tmp_path, out=tmp_path / "train", recipe=RECIPE, teacher=tmp_path / "teacher.pt")
+    train(Inputs(prepared=tmp_path, teacher=tmp_path / "teacher.pt"), out=tmp_path / "train", recipe=RECIPE)
 
     (line,) = (tmp_path / "train" / "log.jsonl").read_text().splitlines()
     assert json.loads(line)["loss"] == pytest.approx(expected.item(), abs=2e-5)
@@ -103,13 +103,15 @@ def test_a_checkpoint_that_cannot_be_read_says_what_to_do(
         torch.save(content, tmp_path / "train" / "checkpoint.pt")
 
     with pytest.raises(StepError, match=r"checkpoint\.pt is .*damaged .*: remove it to start over"):
-        train(prepared=tmp_path, out=tmp_path / "train", recipe=RECIPE, teacher=tmp_path / "teacher.pt")
+        train(
+            Inputs(prepared=tmp_path, teacher=tmp_path / "teacher.pt"), out=tmp_path / "train", recipe=RECIPE
+        )
 
 
 @pytest.mark.usefixtures("examples")
 def test_a_recipe_with_a_teacher_does_not_train_without_its_weights(tmp_path: Path) -> None:
     with pytest.raises(StepError, match=r"learns from genre-bert-1\.0\.0, whose weights are not given"):
-        train(prepared=tmp_path, out=tmp_path / "train", recipe=RECIPE)
+        train(Inputs(prepared=tmp_path), out=tmp_path / "train", recipe=RECIPE)
 
 
 LONG = list(range(3000, 3040))
@@ -139,7 +141,7 @@ def crossed(examples: Examples, tmp_path: Path) -> Path:
 
 def test_the_loss_is_that_of_what_is_served(examples: Examples, crossed: Path, tmp_path: Path) -> None:
     """The mean over a text's windows, half the linear model's logits added, by hand."""
-    train(prepared=tmp_path, out=tmp_path / "train", recipe=JOINT, crossed=crossed)
+    train(Inputs(prepared=tmp_path, crossed=crossed), out=tmp_path / "train", recipe=JOINT)
 
     network = GenreNetwork(1)
     network.load_state_dict(torch.load(tmp_path / "train" / "weights.pt", weights_only=True))
@@ -165,7 +167,7 @@ def test_what_stands_beside_counts_in_the_monitored_precision(crossed: Path, tmp
     truth = Examples.load(tmp_path / "validation.npz").labels
     np.save(crossed / "validation.npy", np.where(truth, 1e3, -1e3).astype(np.float32))
 
-    train(prepared=tmp_path, out=tmp_path / "train", recipe=JOINT, crossed=crossed)
+    train(Inputs(prepared=tmp_path, crossed=crossed), out=tmp_path / "train", recipe=JOINT)
 
     (line,) = (tmp_path / "train" / "log.jsonl").read_text().splitlines()
     assert json.loads(line)["monitor_map"] == 1
@@ -173,7 +175,7 @@ def test_what_stands_beside_counts_in_the_monitored_precision(crossed: Path, tmp
 
 def test_joint_training_demands_what_stands_beside(crossed: Path, tmp_path: Path) -> None:
     with pytest.raises(StepError, match="trains beside the linear model, whose logits are not given"):
-        train(prepared=tmp_path, out=tmp_path / "train", recipe=JOINT)
+        train(Inputs(prepared=tmp_path), out=tmp_path / "train", recipe=JOINT)
     (crossed / "train.npy").write_bytes(b"PK")
     with pytest.raises(StepError, match=r"train\.npy is missing or damaged .*run the step `cross-fit`"):
-        train(prepared=tmp_path, out=tmp_path / "train", recipe=JOINT, crossed=crossed)
+        train(Inputs(prepared=tmp_path, crossed=crossed), out=tmp_path / "train", recipe=JOINT)
