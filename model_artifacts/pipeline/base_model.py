@@ -82,6 +82,10 @@ MPNET_BASE: Final = Base(
 )
 
 
+BASES: Final = {"all-MiniLM-L6-v2": MINILM_BASE, "all-mpnet-base-v2": MPNET_BASE}
+"""By the names that recipes use."""
+
+
 def write_serving_tokenizer(path: Path) -> None:
     """Write the base tokenizer without its fixed truncation and padding (128 tokens as published)."""
     tokenizer: dict[str, Any] = json.loads(MINILM_BASE.read("tokenizer.json"))

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
-from model_artifacts.pipeline.base_model import MINILM_BASE, MPNET_BASE, Base
+from model_artifacts.pipeline.base_model import BASES, Base
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.mpnet import MpnetNetwork, mpnet_name
 from model_artifacts.pipeline.network import GenreNetwork, base_name
@@ -32,9 +32,10 @@ class Kind:
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "all-MiniLM-L6-v2": Kind(MINILM_BASE, GenreNetwork, base_name),
-    "all-mpnet-base-v2": Kind(MPNET_BASE, MpnetNetwork, mpnet_name),
+    "all-MiniLM-L6-v2": Kind(BASES["all-MiniLM-L6-v2"], GenreNetwork, base_name),
+    "all-mpnet-base-v2": Kind(BASES["all-mpnet-base-v2"], MpnetNetwork, mpnet_name),
 }
+"""By the names that recipes use."""
 
 
 def begin(kind: Kind, layers: int, dropout: float, prior: Tensor) -> Network:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from model_artifacts.pipeline.base_model import MINILM_BASE
+from model_artifacts.pipeline.base_model import BASES, MINILM_BASE
 from model_artifacts.pipeline.recipe import BertRecipe
 from model_artifacts.pipeline.study.text import study_text
 
@@ -99,6 +99,7 @@ def model_card(
     corpus: dict[str, Any],
     rule: str | None,
     study: dict[str, Any] | None,
+    teaching: dict[str, Any] | None = None,
 ) -> str:
     """Write the card, Markdown with YAML front matter.
 
@@ -112,10 +113,12 @@ def model_card(
         How the thresholds were chosen; None for a version from before that was written down.
     study : dict or None
         The compression study of this very network, if there is one.
+    teaching : dict or None
+        What the step `teach` wrote, for a recipe with a section ``teacher``.
     """
     titles = corpus["titles"]
     own = (
-        _bert_text(recipe, training, titles)
+        _bert_text(recipe, training, titles, teaching)
         if isinstance(recipe, BertRecipe)
         else _trees_text(recipe, training, titles)
     )
@@ -189,10 +192,11 @@ def _data_text(corpus: dict[str, Any]) -> str:
     )
 
 
-def _bert_text(recipe: BertRecipe, training: dict[str, Any], titles: int) -> dict[str, str]:
+def _bert_text(
+    recipe: BertRecipe, training: dict[str, Any], titles: int, teaching: dict[str, Any] | None
+) -> dict[str, str]:
     """Give the parts of the card that only the transformer has."""
     windows, tokens = recipe.serve.max_windows, recipe.serve.window_tokens
-    threads = training.get("threads")  # training of before did not write it down
     return {
         "front": f"base_model: {MINILM_BASE.model}\n",
         "use": (
@@ -202,9 +206,10 @@ def _bert_text(recipe: BertRecipe, training: dict[str, Any], titles: int) -> dic
         "making": (
             f"Base: `{MINILM_BASE.model}` ({MINILM_BASE.licence}), from the package `{MINILM_BASE.packages}`. Fine-tuned for {training['steps']:,} steps of "
             f"{recipe.train.batch_size} views ({training['views']:,}\nviews of {titles:,} titles, {round(training['seconds'] / 60)} minutes"
-            f"{'' if threads is None else f' on a CPU, threads: {threads}'}); mean pooling and one linear layer; binary cross-entropy, masked where\na source never states a label. Quantized "
+            f"{_machine(training)}); mean pooling and one linear layer; binary cross-entropy, masked where\na source never states a label. Quantized "
             "dynamically to INT8 with signed weights within 7 bits, so that no x86 processor saturates."
-            + _teaching(recipe)
+            + _start(recipe)
+            + _teaching(recipe, teaching)
             + _togetherness(recipe)
             + _schedules(training)
         ),
@@ -212,7 +217,33 @@ def _bert_text(recipe: BertRecipe, training: dict[str, Any], titles: int) -> dic
     }
 
 
-def _teaching(recipe: BertRecipe) -> str:
+def _machine(training: dict[str, Any]) -> str:
+    """Say what a training ran on, as far as it wrote that down."""
+    device, threads = training.get("device", "CPU"), training.get("threads")
+    if device != "CPU":
+        return f" on one {device}"
+    return "" if threads is None else f" on a CPU, threads: {threads}"
+
+
+def _teaching(recipe: BertRecipe, teaching: dict[str, Any] | None) -> str:
+    teacher = recipe.teacher
+    if teacher is None or teaching is None:
+        return ""
+    fold, found = teaching["folds"][0], teaching["quality"]["validation"]
+    beside = (
+        f", with {teacher.wide_weight:g} times the linear model's logits beside them"
+        if teacher.wide_weight
+        else ""
+    )
+    return (
+        f"\nIt was taught by {teacher.folds} networks of {teacher.layers} layer{'' if teacher.layers == 1 else 's'} that began as `{BASES[teacher.base].model}` and were each trained without a part of the titles "
+        f"({fold['steps']:,} steps, {round(fold['seconds'] / 60)} minutes{_machine(fold)}):\nwhat they say of the titles that they had not seen, titles in front{beside}, has a weight of "
+        f"{recipe.answers_share:g} in the targets, the labels the rest. Together they reach micro-F1 {found['micro_f1']:.3f} and mAP {found['mean_average_precision']:.3f}\n"
+        "on the validation titles, given text and title. Where a label is masked, their answers stand alone."
+    )
+
+
+def _start(recipe: BertRecipe) -> str:
     distil = recipe.distil
     if distil is None:
         return ""

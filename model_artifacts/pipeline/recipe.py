@@ -133,8 +133,6 @@ class TeacherRecipe(_Section):
     for the step that makes them."""
     answer_windows: Annotated[int, Field(ge=1, le=8)] = 3
     """Windows of the longest training length that a text is read in at most when it is answered, with its title in front."""
-    soft_share: Fraction = 0.7
-    """Weight of the answers' probabilities in the student's target; the labels have the rest (Hinton et al. 2015)."""
     train: TrainRecipe = TrainRecipe()
 
 
@@ -206,6 +204,9 @@ class BertRecipe(_Described):
     train: TrainRecipe = TrainRecipe()
     distil: DistilRecipe | None = None
     teacher: TeacherRecipe | None = None
+    answers_share: Fraction | None = None
+    """Weight of the probabilities that the section ``teacher`` answers in the target; the labels have the rest (Hinton et al. 2015).
+    None where there is no such section."""
     joint: JointRecipe | None = None
     """None for a network that is trained by itself, a window at a time."""
     serve: ServeRecipe = ServeRecipe()
@@ -236,6 +237,9 @@ class BertRecipe(_Described):
     @model_validator(mode="after")
     def _teacher_fits(self) -> Self:
         teacher = self.teacher
+        if (teacher is None) != (self.answers_share is None):
+            message = "a section teacher and answers_share need each other"
+            raise ValueError(message)
         if teacher is None:
             return self
         if self.distil is not None and self.distil.soft_share:

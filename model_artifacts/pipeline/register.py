@@ -119,5 +119,6 @@ def _record(run: Path, artifact: Path, recipe: Recipe) -> dict[str, Any]:
             "evaluated_on": metrics["data"],
             # Its "input" holds the digests of the examples and, where there is one, of the teacher's weights.
             "training": {name: value for name, value in training.items() if name != "recipe"},
+            **({"teaching": read("teach", "teach.json")} if "teacher" in training else {}),
         },
     }

@@ -13,6 +13,7 @@ from model_artifacts.pipeline.card import model_card
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import replacing, sha256, write_json
 from model_artifacts.pipeline.progress import read_progress
+from model_artifacts.pipeline.recipe import BertRecipe
 from model_artifacts.pipeline.study.text import STUDY_NAME
 from model_artifacts.registry import CARD_NAME
 
@@ -55,6 +56,8 @@ def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
     metrics = _read(run / "evaluate" / "metrics.json", "evaluate")
     training = _read(run / "train" / "train.json", "train")
     prepared = _read(run / "prepare" / "prepare.json", "prepare")
+    taught = isinstance(recipe, BertRecipe) and recipe.teacher is not None
+    teaching = _read(run / "teach" / "teach.json", "teach") if taught else None
     rule = _read(run / "calibrate" / "calibrate.json", "calibrate").get("threshold_rule")
     log = read_progress(run / "train", "train")
     arrays = load_arrays(
@@ -76,7 +79,13 @@ def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
         plots.save(plots.compression(study), folder / "compression.png", (11, 5))
         write_json(folder / STUDY_NAME, study)
     card = model_card(
-        recipe, metrics=metrics, training=training, corpus=prepared["corpus"]["train"], rule=rule, study=study
+        recipe,
+        metrics=metrics,
+        training=training,
+        corpus=prepared["corpus"]["train"],
+        rule=rule,
+        study=study,
+        teaching=teaching,
     )
     with replacing(artifact / CARD_NAME) as temporary:
         temporary.write_text(card, encoding="utf-8")

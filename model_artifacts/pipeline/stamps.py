@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from model_artifacts.pipeline.files import sha256
 from model_artifacts.pipeline.prepare import corpus_file
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from model_artifacts.pipeline.steps import Run
 
 STAMP: Final = "stamp.json"
-_RECIPE_PARTS: Final[dict[str, set[str]]] = {
-    "prepare": {"prepare"},
-    "cross-fit": {"joint", "wide"},
-    "teach": {"teacher"},
-    "train": {"model", "train", "layers", "distil", "joint", "teacher", "trees"},
-    "quantize": {"quantize"},
-    "wide": {"wide"},
-    "calibrate": {"version", "description", "serve"},
+_RECIPE_PARTS: Final[dict[str, dict[str, Any]]] = {
+    "prepare": {"prepare": True},
+    "cross-fit": {"joint": {"folds", "seed"}, "wide": True},
+    "teach": {"teacher": True},
+    "train": dict.fromkeys(
+        ("model", "train", "layers", "distil", "joint", "teacher", "answers_share", "trees"), True
+    ),
+    "quantize": {"quantize": True},
+    "wide": {"wide": True},
+    "calibrate": {"version": True, "description": True, "serve": True},
 }
 """What of the recipe a step reads beyond what the steps before it read."""
 
@@ -41,7 +43,7 @@ def stamps_of(run: Run, steps: Iterable[str]) -> dict[str, str]:
     chain = json.dumps([corpus, run.skip_bad_lines], sort_keys=True)
     stamps = {}
     for name in steps:
-        part = run.recipe.model_dump_json(include=_RECIPE_PARTS.get(name, set()), exclude_none=True)
+        part = run.recipe.model_dump_json(include=_RECIPE_PARTS.get(name, {}), exclude_none=True)
         if name == "train" and run.teacher is not None:
             part += f"\n{stamp_in(run.teacher / name)}"
         if name in _FORMATS:

@@ -95,6 +95,19 @@ def _main_quality(logits: npt.NDArray[np.float32], examples: Examples) -> dict[s
     return best_quality(logits[main], examples.labels[examples.owner[main]])
 
 
+def _answered(out: Path, done: dict[str, Any]) -> dict[str, npt.NDArray[Any]] | None:
+    """Read a fold's answers; None where they are not there, not whole, or made from something else."""
+    try:
+        if json.loads((out / FOLD).read_text("utf-8"))["made_from"] != done["made_from"]:
+            return None
+        return load_arrays(out / ANSWERS, _NAMES, "teach")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # not done, or cut off
+    except StepError as error:
+        logger.warning("%s", error)
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
     """What all folds share."""
@@ -134,12 +147,9 @@ class _Step:
         identity = {**self.recipe.model_dump(mode="json"), "recipe": {}, "fold": number}
         identity["recipe"] = identity.pop("train")
         done = {"made_from": {"identity": identity, "fingerprint": self.fingerprint}}
-        try:
-            if json.loads((out / FOLD).read_text("utf-8"))["made_from"] == done["made_from"]:
-                logger.info("fold %d of %d: up to date", number + 1, self.recipe.folds)
-                return load_arrays(out / ANSWERS, _NAMES, "teach")
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # not done, or cut off
+        if (answered := _answered(out, done)) is not None:
+            logger.info("fold %d of %d: up to date", number + 1, self.recipe.folds)
+            return answered
         logger.info("fold %d of %d: starts", number + 1, self.recipe.folds)
         out.mkdir(parents=True, exist_ok=True)
         loop = self._loop(number, identity)

@@ -88,7 +88,7 @@ def train(inputs: Inputs, *, out: Path, recipe: BertRecipe) -> None:
             beside=beside.train,
             teacher=learned,
             answers=_answers(inputs.taught, recipe),
-            answers_share=0.0 if recipe.teacher is None else recipe.teacher.soft_share,
+            answers_share=recipe.answers_share or 0.0,
         ),
         identity=_identity(recipe),
         fingerprint=_fingerprint(inputs, recipe),
@@ -144,6 +144,7 @@ def _identity(recipe: BertRecipe) -> dict[str, Any]:
         "recipe": recipe.train.model_dump(mode="json"),
         "layers": recipe.layers,
         **{name: part.model_dump(mode="json") for name, part in sections.items() if part is not None},
+        **({} if recipe.answers_share is None else {"answers_share": recipe.answers_share}),
     }
 
 

@@ -24,7 +24,7 @@ from model_artifacts.pipeline import train as training
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.errors import CorpusError, StepError
 from model_artifacts.pipeline.evaluate import evaluate
-from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, JointRecipe, load_recipe
+from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, JointRecipe, TeacherRecipe, load_recipe
 from model_artifacts.pipeline.saturation import WEIGHT_LIMIT, check_no_saturation, product_weight_extremes
 from model_artifacts.pipeline.score import score_results
 from model_artifacts.pipeline.steps import Run, run_steps, steps_of
@@ -321,6 +321,42 @@ def test_a_network_trained_on_what_is_served_goes_the_same_way(finished: Run) ->
     teacher = json.loads((finished.folder("evaluate") / "metrics.json").read_text())
     assert joint["micro_f1"] > teacher["micro_f1"] - 0.1  # half a pass teaches nothing by itself
     assert "the mean over up to 2 windows of a text" in (run.artifact / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.slow
+def test_a_taught_network_goes_the_same_way_and_its_answers_serve_another_recipe(finished: Run) -> None:
+    assert isinstance(finished.recipe, BertRecipe)
+    few = finished.recipe.train.model_copy(update={"epochs": 0.5})
+    teacher = TeacherRecipe(base="all-MiniLM-L6-v2", layers=1, folds=2, wide_weight=0.3, train=few)
+    changes = {
+        "version": "9.9.13",
+        "train": few,
+        "distil": DistilRecipe(teacher="genre-bert-9.9.9", teacher_layers=1, start_layers=(0,), soft_share=0),
+        "joint": JointRecipe(windows=2, folds=2),
+        "teacher": teacher,
+        "answers_share": 0.9,
+    }
+    run = Run(
+        recipe=finished.recipe.model_copy(update=changes),
+        corpus=finished.corpus,
+        out=finished.out.parent / "genre-bert-9.9.13",
+        registry=finished.out.parent / "another-registry",
+    )
+    names = list(steps_of(run))
+
+    assert names[:4] == ["prepare", "cross-fit", "teach", "train"]
+    assert run_steps(run, names) == names
+    assert run_steps(run, names) == ["register"]
+
+    record = Registry.load(run.registry).models["genre-bert"]["versions"]["9.9.13"]
+    assert record["lineage"]["training"]["answers_share"] == 0.9
+    assert len(record["lineage"]["teaching"]["folds"]) == 2
+    assert "taught by 2 networks of 1 layer that" in (run.artifact / "MODEL_CARD.md").read_text()
+
+    other = replace(
+        run, recipe=run.recipe.model_copy(update={"version": "9.9.14", "answers_share": 0.5}), out=run.out
+    )
+    assert run_steps(other, names[:4]) == ["train"]
 
 
 @pytest.mark.slow

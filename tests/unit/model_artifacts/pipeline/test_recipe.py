@@ -40,6 +40,18 @@ def test_the_defaults_make_a_recipe(tmp_path: Path) -> None:
         ),
         ("[joint]\nwindows = 2", r"joint needs a section wide"),
         ("[wide]\n[joint]\nfolds = 1", r"joint\.folds: .*greater than or equal to 2"),
+        ("[teacher]", r"teacher and answers_share need each other"),
+        ("answers_share = 0.5", r"teacher and answers_share need each other"),
+        ("answers_share = 1.5\n[teacher]", r"answers_share: .*less than or equal to 1"),
+        ("answers_share = 0.5\n[teacher]\nwide_weight = 0.1", r"teacher\.wide_weight needs a section joint"),
+        (
+            'answers_share = 0.5\n[teacher]\nbase = "all-MiniLM-L6-v2"',
+            r"teacher\.layers is more than the 6 of all-MiniLM-L6-v2",
+        ),
+        (
+            'answers_share = 0.5\n[teacher]\n[distil]\nteacher = "genre-bert-0.1.0"\nstart_layers = [0, 1, 2, 3, 4, 5]',
+            r"distil\.soft_share must be 0",
+        ),
         ("[train", r"not valid TOML"),
     ],
 )

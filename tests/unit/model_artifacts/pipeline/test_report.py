@@ -10,7 +10,7 @@ import pytest
 from genre_model import GENRES
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.files import write_json
-from model_artifacts.pipeline.recipe import BertRecipe, JointRecipe, WideRecipe
+from model_artifacts.pipeline.recipe import BertRecipe, JointRecipe, TeacherRecipe, WideRecipe
 from model_artifacts.pipeline.report import report
 from model_artifacts.registry import CARD_NAME
 from tests.support.artifacts import write_tiny_artifact
@@ -99,6 +99,29 @@ def test_the_card_says_what_stood_beside_the_network_in_training(tmp_path: Path)
 
     assert "the mean over up to 4 windows of a text, with 0.6 times the logits" in text
     assert "one of 7 fits that had not seen the title" in text
+
+
+def test_the_card_says_who_taught_it_and_on_what_it_was_trained(tmp_path: Path) -> None:
+    teacher = TeacherRecipe(layers=7, folds=5, wide_weight=0.25)
+    taught = RECIPE.model_copy(update={"teacher": teacher, "answers_share": 0.85})
+    fold = {"steps": 1500, "seconds": 120, "device": "Quick Processor"}
+    write_json(
+        tmp_path / "teach" / "teach.json",
+        {"quality": {"validation": {**QUALITY, "micro_f1": 0.7654}}, "folds": [fold] * 5},
+    )
+
+    text = card(tmp_path, recipe=taught, training={"device": "CPU", "threads": 2})
+
+    assert "10 minutes on a CPU, threads: 2); mean pooling" in text
+    assert "taught by 5 networks of 7 layers that began as `sentence-transformers/all-mpnet-base-v2`" in text
+    assert "(1,500 steps, 2 minutes on one Quick Processor)" in text
+    assert (
+        "with 0.25 times the linear model's logits beside them, has a weight of 0.85 in the targets" in text
+    )
+    assert "micro-F1 0.765" in text
+    (tmp_path / "teach" / "teach.json").unlink()
+    with pytest.raises(StepError, match=r"teach\.json is missing .*: run the step `teach`"):
+        card(tmp_path, recipe=taught)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,14 @@ from genre_model.labels import GENRES
 from model_artifacts.pipeline.errors import StepError
 from model_artifacts.pipeline.examples import Examples, Ragged
 from model_artifacts.pipeline.network import GenreNetwork
-from model_artifacts.pipeline.recipe import BertRecipe, DistilRecipe, JointRecipe, TrainRecipe, WideRecipe
+from model_artifacts.pipeline.recipe import (
+    BertRecipe,
+    DistilRecipe,
+    JointRecipe,
+    TeacherRecipe,
+    TrainRecipe,
+    WideRecipe,
+)
 from model_artifacts.pipeline.train import Inputs, train
 from model_artifacts.pipeline.views import Epoch, assemble, pad
 
@@ -179,3 +186,39 @@ def test_joint_training_demands_what_stands_beside(crossed: Path, tmp_path: Path
     (crossed / "train.npy").write_bytes(b"PK")
     with pytest.raises(StepError, match=r"train\.npy is missing or damaged .*run the step `cross-fit`"):
         train(Inputs(prepared=tmp_path, crossed=crossed), out=tmp_path / "train", recipe=JOINT)
+
+
+TAUGHT = RECIPE.model_copy(update={"distil": None, "teacher": TeacherRecipe(), "answers_share": 0.75})
+
+
+def test_a_teachers_answers_are_blended_with_the_labels(examples: Examples, tmp_path: Path) -> None:
+    """By hand: three quarters of the teacher's probability, and all of it where the label is unknown."""
+    answers = np.random.default_rng(3).normal(size=(len(TEXTS), len(GENRES))).astype(np.float32)
+    (tmp_path / "teach").mkdir()
+    np.save(tmp_path / "teach" / "train.npy", answers)
+
+    inputs = Inputs(prepared=tmp_path, taught=tmp_path / "teach")
+    train(inputs, out=tmp_path / "train", recipe=TAUGHT)
+
+    network = GenreNetwork(1)
+    network.load_state_dict(torch.load(tmp_path / "train" / "weights.pt", weights_only=True))
+    ids, mask = pad([assemble(examples.texts[row], None) for row in range(len(TEXTS))])
+    with torch.no_grad():
+        logits = network(torch.from_numpy(ids), torch.from_numpy(mask)).double().numpy()
+    soft = 1 / (1 + np.exp(-answers.astype(np.float64)))
+    target = np.where(examples.known, 0.75 * soft + 0.25 * examples.labels, soft)
+    losses = np.logaddexp(0, logits) - target * logits
+    (line,) = (tmp_path / "train" / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["loss"] == pytest.approx(losses.mean(), abs=2e-5)
+    described = json.loads((tmp_path / "train" / "train.json").read_text())
+    assert described["answers_share"] == 0.75
+    assert described["teacher"]["base"] == "all-mpnet-base-v2"
+    assert described["input"].keys() == {"train.npz", "teach"}
+
+
+@pytest.mark.usefixtures("examples")
+def test_a_taught_training_demands_the_answers(tmp_path: Path) -> None:
+    with pytest.raises(StepError, match="learns from all-mpnet-base-v2, whose answers are not given"):
+        train(Inputs(prepared=tmp_path), out=tmp_path / "train", recipe=TAUGHT)
+    with pytest.raises(StepError, match=r"train\.npy is missing or damaged .*run the step `teach`"):
+        train(Inputs(prepared=tmp_path, taught=tmp_path / "teach"), out=tmp_path / "train", recipe=TAUGHT)

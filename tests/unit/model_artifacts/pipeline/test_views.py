@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model_artifacts.pipeline.examples import Examples, Ragged
 from model_artifacts.pipeline.recipe import TrainRecipe
-from model_artifacts.pipeline.views import CLS, MASK, PAD, SEP, Epoch
+from model_artifacts.pipeline.views import CLS, MASK, PAD, SEP, Epoch, assemble, pad
 
 TEXT = list(range(1000, 1400))
 
@@ -99,3 +101,57 @@ def test_every_text_is_drawn_once_an_epoch_with_its_own_labels() -> None:
     for batch in batches:
         assert batch.labels[:, 0].tolist() == (batch.texts % 2).tolist()
         assert len(batch.input_ids) == len(batch.window_text)
+
+
+@given(
+    texts=st.lists(st.integers(0, 90), min_size=1, max_size=12),
+    titles=st.lists(st.integers(0, 5), min_size=12, max_size=12),
+    windows=st.integers(1, 4),
+    number=st.integers(0, 3),
+    mask_share=st.sampled_from([0.0, 0.3]),
+)
+def test_a_batch_is_its_windows_put_together_one_by_one(
+    texts: list[int], titles: list[int], windows: int, number: int, mask_share: float
+) -> None:
+    """The ids are those of `assemble` and `pad`, each window a stretch of its own text."""
+    count = len(texts)
+    examples = Examples(
+        texts=Ragged.of([list(range(1000 * (row + 1), 1000 * (row + 1) + n)) for row, n in enumerate(texts)]),
+        owner=np.arange(count, dtype=np.int32),
+        is_main=np.ones(count, np.bool_),
+        titles=Ragged.of([[500 + row] * n for row, n in enumerate(titles[:count])]),
+        labels=np.ones((count, 18), np.uint8),
+        known=np.ones((count, 18), np.uint8),
+    )
+    recipe = TrainRecipe(batch_size=count, window_tokens=(16, 24), title_share=0.5, mask_share=mask_share)
+
+    batch = Epoch(examples, recipe, number, windows)[0]
+
+    rows = []
+    for ids, mask, place in zip(batch.input_ids, batch.attention_mask, batch.window_text, strict=True):
+        own = batch.texts[place]
+        tokens = ids[mask == 1]
+        title = examples.titles[own] if len(tokens) > 1 and tokens[1] == 500 + own else None
+        text = tokens[1 if title is None else 2 + len(title) : -1]
+        words = np.flatnonzero(text != MASK)
+        start = int(text[words[0]] - words[0] - 1000 * (own + 1)) if len(words) else 0
+        stretch = examples.texts[own][start : start + len(text)]
+        assert len(stretch) == len(text)
+        assert ((text == stretch) | (text == MASK)).all()
+        assert mask_share or MASK not in text
+        rows.append(assemble(text.astype(np.uint16), title))
+    ids, mask = pad(rows)
+    np.testing.assert_array_equal(batch.input_ids, ids)
+    np.testing.assert_array_equal(batch.attention_mask, mask)
+    assert np.bincount(batch.window_text).max() <= windows
+
+
+def test_texts_that_take_no_part_are_not_drawn() -> None:
+    rows = np.array([3, 5, 8, 9, 20])
+    epoch = Epoch(some_examples(), TrainRecipe(batch_size=2), 1, 1, rows)
+
+    drawn = np.concatenate([epoch[index].texts for index in range(len(epoch))])
+
+    assert len(epoch) == 2
+    assert set(drawn.tolist()) < set(rows.tolist())
+    assert len(set(drawn.tolist())) == 4
