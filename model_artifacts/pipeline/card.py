@@ -249,7 +249,7 @@ def _start(recipe: BertRecipe) -> str:
         return ""
     layers = ", ".join(str(layer + 1) for layer in distil.start_layers)
     if not distil.soft_share:
-        return f"\nIt began with the weights of {distil.teacher} (layers {layers}) instead of the base's, which that version had been trained from."
+        return f"\nIt began with layers {layers} of the {distil.teacher_layers} of {distil.teacher}, and not with the base's own weights."
     return (
         f"\nIt began with layers {layers} of the {distil.teacher_layers} of {distil.teacher}, whose probabilities have "
         f"a weight of {distil.soft_share:g} in its targets, the labels the rest; where a label is masked, they stand alone."

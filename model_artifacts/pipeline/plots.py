@@ -56,7 +56,7 @@ def training(log: list[dict[str, float]]) -> Draw:
             color="C1",
             label="monitored mAP",
         )
-        right.set_ylabel("mAP, first window of the monitored titles")
+        right.set_ylabel("mAP of the monitored titles")
         right.legend(loc="center right")
 
     return draw

@@ -242,6 +242,11 @@ class BertRecipe(_Described):
             raise ValueError(message)
         if teacher is None:
             return self
+        if self.prepare.max_title_tokens + SPECIALS_WITH_TITLE > max(teacher.train.window_tokens) // 2:
+            message = (
+                "prepare.max_title_tokens takes more than half of the longest of teacher.train.window_tokens"
+            )
+            raise ValueError(message)
         if self.distil is not None and self.distil.soft_share:
             message = "distil.soft_share must be 0 where there is a section teacher: a target has one source"
             raise ValueError(message)

@@ -30,7 +30,7 @@ def load_state(path: Path, remedy: str, names: Iterable[str] = ()) -> dict[str, 
         If the file is missing or damaged, is no dict, or lacks an entry.
     """
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location="cpu")
     except (
         Exception
     ) as error:  # a flipped byte makes torch raise nearly anything: what zip files and pickles have

@@ -249,6 +249,8 @@ def run_steps(run: Run, names: list[str], *, force: bool = False) -> list[str]:
     if unknown := [name for name in names if name not in steps]:
         message = f"{run.recipe.model} has no step {unknown[0]}; it has: {', '.join(order)}"
         raise StepError(message)
+    if "train" in names and (force or stamp_in(run.folder("train")) != stamps["train"]):
+        _check_teacher(run)  # before the steps that come first, which can take days
     ran = []
     for name in sorted(names, key=order.index):
         position = order.index(name)

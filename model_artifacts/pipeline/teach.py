@@ -119,6 +119,8 @@ class _Step:
     fold_of: npt.NDArray[np.int64]
     """The fold of each training text's title."""
     fingerprint: dict[str, str]
+    asked: str
+    """Digest of the validation examples, which are answered and take no part in training."""
 
     @classmethod
     def load(cls, prepared: Path, crossed: Path | None, recipe: TeacherRecipe) -> _Step:
@@ -140,18 +142,21 @@ class _Step:
             beside=beside,
             fold_of=deal(len(examples.titles), recipe.folds, recipe.seed)[examples.owner],
             fingerprint=fingerprint,
+            asked=sha256(prepared / "validation.npz"),
         )
 
     def fold(self, out: Path, number: int) -> dict[str, npt.NDArray[Any]]:
         """Train on all folds but one and answer that one; or read the answers, where that is done."""
         identity = {**self.recipe.model_dump(mode="json"), "recipe": {}, "fold": number}
         identity["recipe"] = identity.pop("train")
-        done = {"made_from": {"identity": identity, "fingerprint": self.fingerprint}}
+        input_ = {**self.fingerprint, "validation.npz": self.asked}
+        done = {"made_from": {"identity": identity, "input": input_}}
         if (answered := _answered(out, done)) is not None:
             logger.info("fold %d of %d: up to date", number + 1, self.recipe.folds)
             return answered
         logger.info("fold %d of %d: starts", number + 1, self.recipe.folds)
         out.mkdir(parents=True, exist_ok=True)
+        (out / FOLD).unlink(missing_ok=True)  # what it vouches for is replaced before it is written again
         loop = self._loop(number, identity)
         loop.run(
             out,

@@ -52,6 +52,10 @@ def test_the_defaults_make_a_recipe(tmp_path: Path) -> None:
             'answers_share = 0.5\n[teacher]\n[distil]\nteacher = "genre-bert-0.1.0"\nstart_layers = [0, 1, 2, 3, 4, 5]',
             r"distil\.soft_share must be 0",
         ),
+        (
+            "answers_share = 0.5\n[teacher.train]\nwindow_tokens = [32, 36]",
+            r"max_title_tokens takes more than half of the longest of teacher\.train\.window_tokens",
+        ),
         ("[train", r"not valid TOML"),
     ],
 )

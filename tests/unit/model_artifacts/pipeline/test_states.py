@@ -27,6 +27,14 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
     assert state["network"].tolist() == [1, 1]
 
 
+def test_a_state_of_a_gpu_is_read_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saved as if it lay on a CUDA device, which this process need not have."""
+    monkeypatch.setattr(torch.serialization, "location_tag", lambda _storage: "cuda:0")
+    torch.save({"weight": torch.ones(3)}, tmp_path / "state.pt")
+
+    assert load_state(tmp_path / "state.pt", "remedy")["weight"].device.type == "cpu"
+
+
 def test_damage_is_a_step_error_or_leaves_the_file_readable(tmp_path: Path) -> None:
     torch.save({"step": 3, "network": torch.ones(2)}, tmp_path / "a.pt")
     refused = []

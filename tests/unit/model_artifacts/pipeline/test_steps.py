@@ -65,6 +65,16 @@ def test_weights_without_a_finished_training_teach_nobody_and_cost_no_stamp(run:
     assert run_steps(run, all_of(run)) == ["register"]
 
 
+def test_a_teacher_without_training_is_missed_before_anything_runs(run: Run) -> None:
+    assert run.teacher is not None
+    (run.teacher / "train" / STAMP).unlink()
+
+    with pytest.raises(StepError, match=r"teacher genre-bert-1\.0\.0 has no finished training"):
+        run_steps(run, all_of(run))
+
+    assert not (run.folder("prepare") / STAMP).exists()
+
+
 def test_an_evaluation_of_an_older_format_is_due_again_and_nothing_before_it(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

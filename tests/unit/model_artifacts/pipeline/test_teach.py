@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -166,6 +167,20 @@ def test_a_fold_of_another_recipe_is_trained_again(finished: Path, again: Path) 
 
     before, after = (np.load(root / "teach" / "train.npy") for root in (finished, again))
     assert not np.array_equal(before, after)
+
+
+def test_other_validation_texts_are_answered_anew(finished: Path, again: Path) -> None:
+    """The training examples are the same to the byte."""
+    examples = Examples.load(again / "prepare" / "validation.npz")
+    fewer = Ragged.of([examples.texts[row].tolist() for row in range(3)])
+    replace(examples, texts=fewer, owner=examples.owner[:3], is_main=examples.is_main[:3]).save(
+        again / "prepare" / "validation.npz"
+    )
+
+    teaching.teach(prepared=again / "prepare", out=again / "teach", recipe=ONE_STEP)
+
+    before, after = (np.load(root / "teach" / "validation.npy") for root in (finished, again))
+    np.testing.assert_allclose(after, before[:3], atol=1e-5)
 
 
 def test_damaged_answers_of_a_fold_are_made_again(
