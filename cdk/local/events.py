@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +52,7 @@ def proxy_event(
     resource: str,
     parameters: Mapping[str, str],
     stage: str,
+    api_key: str | None = None,
     now: float | None = None,
 ) -> dict[str, Any]:
     """Build the event that a proxy integration sends to its function.
@@ -66,6 +68,9 @@ def proxy_event(
         The route's path, such as ``/items/{item_id}``.
     parameters : mapping
         Path parameters.
+    api_key : str or None
+        The key that the request came with, where the route asks for one. The event holds an id made of it; the key, which AWS
+        passes too, is left out, since no function reads it.
     now : float or None
         Seconds since the epoch; None for the clock.
     """
@@ -101,6 +106,7 @@ def proxy_event(
             "identity": {
                 "accessKey": None,
                 "accountId": None,
+                "apiKeyId": None if api_key is None else hashlib.sha256(api_key.encode()).hexdigest()[:10],
                 "caller": None,
                 "cognitoAuthenticationProvider": None,
                 "cognitoAuthenticationType": None,

@@ -115,10 +115,10 @@ class Gateway:
         if request.method == "OPTIONS" and self._is_preflight(exchange):
             return self._preflight(exchange)
         target = self._router.resolve(request.method, exchange.path)
-        self._check_key(request, target)
+        api_key = self._check_key(request, target)
         body = await self._read(exchange)
         trace = trace_header(request.headers.get("X-Amzn-Trace-Id"))
-        event = self._event(exchange, target, body, trace)
+        event = self._event(exchange, target, body, trace, api_key)
         result = await self._invoke(exchange, target, json.dumps(event).encode(), trace)
         return self._respond(exchange, target, result, trace)
 
@@ -134,7 +134,9 @@ class Gateway:
             message = "The request's body is not sent as its headers say."
             raise MalformedRequest(message) from None
 
-    def _event(self, exchange: _Exchange, target: Target, body: bytes, trace: str) -> dict[str, object]:
+    def _event(
+        self, exchange: _Exchange, target: Target, body: bytes, trace: str, api_key: str | None
+    ) -> dict[str, object]:
         request = exchange.request
         received = HttpRequest(
             method=request.method,
@@ -151,7 +153,11 @@ class Gateway:
             trace_id=trace,
         )
         return proxy_event(
-            received, resource=target.route.path, parameters=target.parameters, stage=self._service.stage
+            received,
+            resource=target.route.path,
+            parameters=target.parameters,
+            stage=self._service.stage,
+            api_key=api_key,
         )
 
     async def _invoke(
@@ -214,13 +220,16 @@ class Gateway:
         headers.update(version)
         return web.Response(status=answer.status, headers=headers, body=answer.body)
 
-    def _check_key(self, request: web.BaseRequest, target: Target) -> None:
+    def _check_key(self, request: web.BaseRequest, target: Target) -> str | None:
+        """Give the key that the request came with; None where the route asks for none."""
         if not self._api_keys or target.route.public:
-            return
-        given = request.headers.get("x-api-key", "").encode(errors="replace")
-        if not any([hmac.compare_digest(given, key) for key in self._api_keys]):  # noqa: C419 -- equal time for all keys
+            return None
+        given = request.headers.get("x-api-key", "")
+        sent = given.encode(errors="replace")
+        if not any([hmac.compare_digest(sent, key) for key in self._api_keys]):  # noqa: C419 -- equal time for all keys
             message = "This route asks for an API key in the header x-api-key."
             raise Forbidden(message)
+        return given
 
     def _is_preflight(self, exchange: _Exchange) -> bool:
         return (

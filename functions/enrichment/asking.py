@@ -73,7 +73,7 @@ class Asker:
         return reply
 
     def forget(self, request: LlmRequest) -> None:
-        """Let go of the kept answer to a question, so that asking it again asks the model."""
+        """Let go of the kept answer to a question, so that asking it again in an hour asks the model."""
         try:
             self._answers.drop(request.fingerprint(self._client.model))
         except Unavailable:

@@ -92,7 +92,7 @@ class LlmEnricher:
                 answer = read_answer(reply.text, instruction=self._prompt.instruction)
             except InvalidAnswer as again:
                 measures.answer_refused(str(again), repaired=True)
-                # Kept, these two would refuse the same item for days.
+                # Kept as long as good ones, these two would refuse the same item for days.
                 for question in (request, repair):
                     self._asker.forget(question)
                 message = "The language model gave no usable answer twice."

@@ -1,15 +1,17 @@
 """Answers that were paid for, kept before anything else is done with them.
 
 If the function dies after a reply and before the item is written, the next attempt asks the same question, finds the
-reply here, and pays nothing. A reply that was refused, and whose repair was refused too, is dropped again. What cannot be covered is a death between the provider's reply and this write, and an attempt
-that timed out here and was finished there: the provider offers no way to fetch an answer twice. Must not know items, or
-what an answer means.
+reply here, and pays nothing. A reply that was refused, and whose repair was refused too, is kept for an hour more, so that no further
+delivery of the same message pays for its like, and then the question is open again. What cannot be covered is a death between the provider's
+reply and this write, and an attempt that timed out here and was finished there: the provider offers no way to fetch an answer twice. Must not
+know items, or what an answer means.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from functions.enrichment.llm import LlmReply
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 KEEP_S: Final = 7 * 24 * 3600
 """Seconds that an answer is kept; longer than a message stays in a queue."""
+REFUSED_S: Final = 3_600
+"""Seconds that a refused answer is still kept: longer than three deliveries of one message, which are 900 s apart at most."""
 MAX_KEPT: Final = 60_000
 """Characters of a reply that are kept; one that long is refused by `functions.enrichment.validation` either way."""
 PREFIX: Final = "answer#"
@@ -51,12 +55,12 @@ class PaidAnswers(Protocol):
         ...
 
     def drop(self, fingerprint: str) -> None:
-        """Let go of a reply; of none, too.
+        """Let go of a reply soon, see `REFUSED_S`; of none, too.
 
         Raises
         ------
         Unavailable
-            If it is not known to be gone.
+            If it is not known that it will go.
         """
         ...
 
@@ -103,9 +107,16 @@ class DynamoPaidAnswers:
             self._client.put_item(TableName=self._table, Item=row)
 
     def drop(self, fingerprint: str) -> None:
-        """Let go of a reply; see `PaidAnswers.drop`."""
-        with answering():
-            self._client.delete_item(TableName=self._table, Key=_key(fingerprint))
+        """Let go of a reply soon; see `PaidAnswers.drop`. A second time changes nothing: an hour counts from the first."""
+        missing = self._client.exceptions.ConditionalCheckFailedException
+        with answering(), suppress(missing):
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(fingerprint),
+                UpdateExpression="SET expiration = :soon",
+                ConditionExpression="expiration > :soon",
+                ExpressionAttributeValues={":soon": {"N": str(int(self._clock()) + REFUSED_S)}},
+            )
 
 
 def _key(fingerprint: str) -> dict[str, dict[str, str]]:

@@ -44,6 +44,8 @@ class LocalEnricher:
         ------
         Unavailable
             If the classification function gives no genres.
+        InternalError
+            If it refuses the draft, as it would again.
         """
         return Enrichment(
             genres=self._classifier.classify(title=draft.title, text=draft.plot),

@@ -78,7 +78,7 @@ def answer_not_kept() -> None:
 
 
 def answer_not_forgotten() -> None:
-    """Count an unusable answer that could not be dropped: it will be used, and refused, again."""
+    """Count an unusable answer that could not be let go: it will be used, and refused, for days."""
     _metrics().add_metric(name="LlmAnswersNotForgotten", unit=MetricUnit.Count, value=1)
     get_logger().warning("an unusable answer could not be dropped")
 

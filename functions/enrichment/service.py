@@ -136,7 +136,7 @@ class EnrichmentService:
         ------
         NotFound
             If the item is not stored.
-        Conflict, InProgress, UpstreamFailed, UpstreamTimeout, Unavailable
+        Conflict, InProgress, UpstreamFailed, UpstreamTimeout, Unavailable, InternalError
             As in `enrich`: the message should come back later.
         """
         draft = self.store.draft(job.item_id)

@@ -65,7 +65,7 @@ class ProgressTable:
         chunk_rows : int
             For an upload that nobody has worked on.
         again : bool
-            Start over if it has failed.
+            Somebody asks for another try: start over if it has failed, and count no start of before.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class ProgressTable:
             return self._begin(fresh, seen)
         if seen.status in FINAL or seen.status is Status.MAPPED:
             return seen
-        return self._take_over(seen)
+        return self._take_over(seen, anew=again)
 
     def claim_mapped(self, upload: Upload, generation: int) -> Progress | None:
         """Take over an upload that the state machine has, to end it or to start another execution.
@@ -184,17 +184,19 @@ class ProgressTable:
         self._put(taken, seen)
         return taken
 
-    def _take_over(self, seen: Progress) -> Progress:
+    def _take_over(self, seen: Progress, *, anew: bool = False) -> Progress:
         """Claim a record whose lease, if any, has ended; give it as it is then.
 
-        Only what a claim changes is written: a batch may note a chunk between the look at the record and this.
+        Only what a claim changes is written: a batch may note a chunk between the look at the record and this. ``anew`` counts the starts
+        from this one on: what ended those of before may be over.
         """
         now = self._now()
         if seen.lease_until > now:
             raise Busy(int(seen.lease_until - now) + 1)
         taken = self._update(
             seen.id,
-            "SET #owner = :taker, lease_until = :until, expires_at = :expires ADD starts :one, runs :one",
+            "SET #owner = :taker, lease_until = :until, expires_at = :expires"
+            + (", starts = :one ADD runs :one" if anew else " ADD starts :one, runs :one"),
             # The owner changes with every claim but not while its worker goes on, so it does not stand for the others.
             ("#owner = :owner", "#status = :status", "lease_until <= :now"),
             _values(

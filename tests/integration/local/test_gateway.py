@@ -18,6 +18,7 @@ import pytest
 from cdk.local.gateway import VERSION_HEADER
 from cdk.service import Api, Rollout, Warmup
 from tests.support.local import PATIENCE_S, Running, a_function, a_service, eventually, serving
+from trending_core.http import caller_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,9 +235,13 @@ def test_api_keys_guard_all_but_public_routes(tmp_path: Path) -> None:
             assert_problem(
                 httpx.get(f"{running.url}/echo", headers=headers, timeout=PATIENCE_S), 403, "Forbidden"
             )
-        for key in ("one", "two"):
+        callers = set()
+        for key in ("one", "two", "one"):
             opened = httpx.get(f"{running.url}/echo", headers={"x-api-key": key}, timeout=PATIENCE_S)
             assert opened.status_code == 200
+            callers.add(caller_id(opened.json()["event"]))
+        assert len(callers) == 2
+        assert callers.isdisjoint({"", "one", "two"})
         assert httpx.get(f"{running.url}/health", timeout=PATIENCE_S).status_code == 200
 
 

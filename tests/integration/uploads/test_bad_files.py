@@ -13,8 +13,10 @@ from botocore.awsrequest import AWSResponse, HTTPHeaders
 from botocore.config import Config
 
 from functions.classification.uploads.messages import write_message
+from functions.classification.uploads.queue import AGAIN
 from functions.classification.uploads.upload import Upload
-from tests.support.uploads import Depot, a_model, csv_of, session
+from functions.classification.uploads.worker import MAX_STARTS
+from tests.support.uploads import Depot, a_model, csv_of, predict, session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -206,7 +208,7 @@ def test_an_outage_is_waited_out_and_buried_only_after_the_last_delivery(emulato
     s3 = fresh_client(depot)
     refuse(s3, "GetObject", 503, "SlowDown")
     upload = depot.put("uploads/later.csv", csv_of(3))
-    assert wait_out(depot, depot.batches(s3=s3)) == [15, 30]
+    assert wait_out(depot, depot.batches(s3=s3)) == [30, 240]
     assert [reason for _, reason in depot.buried()] == ["S3 refused to read uploads/later.csv (SlowDown)."]
     # S3 answers again, and somebody redrives.
     depot.sqs.send_message(QueueUrl=depot.names["queue"], MessageBody=write_message(upload))
@@ -214,12 +216,49 @@ def test_an_outage_is_waited_out_and_buried_only_after_the_last_delivery(emulato
     assert depot.ids(upload) == ["r0", "r1", "r2"]
 
 
+def redriven(depot: Depot, upload: Upload) -> None:
+    """Send a message as `trending-now uploads redrive` does."""
+    depot.sqs.send_message(
+        QueueUrl=depot.names["queue"],
+        MessageBody=write_message(upload),
+        MessageAttributes={AGAIN: {"DataType": "String", "StringValue": "redrive"}},
+    )
+
+
+def test_redrives_in_a_long_outage_cost_no_work_that_is_done(depot: Depot) -> None:
+    """They are more starts than a file that breaks its worker is given."""
+    s3 = fresh_client(depot)
+    upload = depot.put("uploads/patient.csv", csv_of(25))
+    classified: list[str | None] = []
+
+    def noted(rows: Sequence[Row]) -> list[list[float]]:
+        classified.extend(row.id for row in rows)
+        return predict(rows)
+
+    def fails_from_now_on(**_: Any) -> None:
+        refuse(s3, "PutObject", 503, "SlowDown")
+
+    s3.meta.events.register("after-call.s3.PutObject", fails_from_now_on)  # the first chunk is written
+    assert wait_out(depot, depot.batches(a_model(noted), s3=s3)) == [30, 240]
+    for _ in range(MAX_STARTS // 3):
+        redriven(depot, upload)
+        assert wait_out(depot, depot.batches(a_model(noted), s3=s3)) == [30, 240]
+    assert len(depot.buried()) == 1 + MAX_STARTS // 3
+    redriven(depot, upload)
+    depot.drain(depot.batches())
+
+    assert depot.summary(upload)["status"] == "done"
+    assert depot.ids(upload) == [f"r{number}" for number in range(25)]
+    assert classified.count("r0") == 1
+    assert classified.count("r10") > MAX_STARTS
+
+
 def test_an_error_that_stays_is_buried_by_its_type(depot: Depot) -> None:
     def break_(rows: Sequence[Row]) -> list[list[float]]:
         raise RuntimeError(rows[0].text)
 
     upload = depot.put("uploads/breaks.csv", csv_of(3))
-    assert wait_out(depot, depot.batches(a_model(break_))) == [15, 30]
+    assert wait_out(depot, depot.batches(a_model(break_))) == [30, 240]
     reason = "An unexpected error ended the work (RuntimeError)."
     assert [found for _, found in depot.buried()] == [reason]
     depot.sqs.send_message(QueueUrl=depot.names["queue"], MessageBody=write_message(upload))

@@ -43,7 +43,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWrite
 
 
 def connect(endpoint_url: str | None = None) -> DynamoDBClient:
-    """Make a client with explicit timeouts; region and credentials come from the environment, as boto3 reads it."""
+    """Make a client with explicit timeouts; what is not given comes from the environment, as boto3 reads it."""
     import boto3  # noqa: PLC0415 -- half a second that a request without the store does not need
     from botocore.config import Config  # noqa: PLC0415
 

@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from functions.enrichment import measures
 from functions.enrichment.jobs import Job
-from functions.enrichment.ledger import KEEP_S, DynamoPaidAnswers
+from functions.enrichment.ledger import KEEP_S, REFUSED_S, DynamoPaidAnswers
 from functions.enrichment.llm import FailureKind, LlmError, LlmReply
 from functions.enrichment.once import DynamoOnce
 from functions.enrichment.service import Order
@@ -265,14 +265,28 @@ def test_without_time_the_model_is_not_asked_and_a_caller_without_fallback_gets_
     assert llm.requests == []
 
 
-def test_answers_that_were_refused_twice_are_not_given_again(table: DynamoDBClient) -> None:
+def test_answers_that_were_refused_twice_are_paid_again_after_an_hour_and_not_before(
+    table: DynamoDBClient,
+) -> None:
+    now = [1_000.0]
     llm = ScriptedLlm([PROSE, PROSE, REPLY])
-    made = house(llm, answers=DynamoPaidAnswers(table, "idempotency"), **once(table))
+    answers = DynamoPaidAnswers(table, "idempotency", clock=lambda: now[0])
+    made = house(llm, answers=answers, **once(table))
     order = Order(draft=draft(), fallback=False)
-    with pytest.raises(UpstreamFailed, match="no usable answer twice"):
-        made.service.enrich(order, remaining_ms=far_off)
+    for waited_s in (0, 900, 900, REFUSED_S - 1_801):  # every delivery of a message, and more
+        now[0] += waited_s
+        with pytest.raises(UpstreamFailed, match="no usable answer twice"):
+            made.service.enrich(order, remaining_ms=far_off)
+    assert len(llm.requests) == 2
+    now[0] += 1
     assert made.service.enrich(order, remaining_ms=far_off).status is Status.READY
     assert len(llm.requests) == 3
+
+
+def test_letting_go_of_no_answer_leaves_none(table: DynamoDBClient) -> None:
+    answers = DynamoPaidAnswers(table, "idempotency")
+    answers.drop("f1")
+    assert answers.get("f1") is None
 
 
 def test_killed_between_two_refused_answers_pays_for_each_once() -> None:
@@ -296,7 +310,7 @@ def test_killed_between_two_refused_answers_pays_for_each_once() -> None:
     assert len(llm.requests) == 2, "a question was paid for again"
 
 
-def test_refused_answers_that_cannot_be_dropped_change_nothing_else() -> None:
+def test_refused_answers_that_cannot_be_let_go_change_nothing_else() -> None:
     class Sticky(MemoryAnswers):
         def drop(self, fingerprint: str) -> None:
             message = "The item store does not answer."
