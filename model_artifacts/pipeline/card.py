@@ -249,7 +249,12 @@ def _start(recipe: BertRecipe) -> str:
         return ""
     layers = ", ".join(str(layer + 1) for layer in distil.start_layers)
     if not distil.soft_share:
-        return f"\nIt began with layers {layers} of the {distil.teacher_layers} of {distil.teacher}, and not with the base's own weights."
+        kept = (
+            f" What it ended with is the mean of these, by {distil.start_share:g}, and of the trained weights."
+            if distil.start_share is not None
+            else ""
+        )
+        return f"\nIt began with layers {layers} of the {distil.teacher_layers} of {distil.teacher}, and not with the base's own weights.{kept}"
     return (
         f"\nIt began with layers {layers} of the {distil.teacher_layers} of {distil.teacher}, whose probabilities have "
         f"a weight of {distil.soft_share:g} in its targets, the labels the rest; where a label is masked, they stand alone."

@@ -63,6 +63,9 @@ class TrainRecipe(_Section):
         128,
     )
     """Lengths, special tokens included, one of which is drawn for each view of a long text."""
+    short_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Texts of at most so many word pieces are drawn ``short_repeats`` times a pass; None for all alike."""
+    short_repeats: Annotated[int, Field(ge=2, le=10)] | None = None
     title_share: Fraction = 0.3
     """Share of views that carry the title in front."""
     mask_share: Fraction = 0.0
@@ -84,6 +87,13 @@ class TrainRecipe(_Section):
     """Every so many steps a part of the validation file is scored, to draw the curve."""
     monitor_titles: Annotated[int, Field(ge=1)] = 512
 
+    @model_validator(mode="after")
+    def _short_is_said_in_full(self) -> Self:
+        if (self.short_tokens is None) != (self.short_repeats is None):
+            message = "short_tokens and short_repeats need each other"
+            raise ValueError(message)
+        return self
+
 
 class DistilRecipe(_Section):
     """Learning from a trained, deeper network: its lower layers to begin with, its answers as soft targets."""
@@ -96,6 +106,9 @@ class DistilRecipe(_Section):
     soft_share: Fraction = 0.7
     """Weight of the teacher's probabilities in the target; the labels have the rest (Hinton et al. 2015).
     With 0 the student only begins with the teacher's weights: more passes for a network that has had some."""
+    start_share: Fraction | None = None
+    """Share of the weights that it began with in those it ends with, the trained ones being the rest (Wortsman et al. 2022,
+    arXiv:2109.01903); None for the trained ones alone."""
 
 
 class JointRecipe(_Section):

@@ -25,6 +25,8 @@ from model_artifacts.pipeline.views import Epoch
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torch import Tensor
+
     from model_artifacts.pipeline.recipe import BertRecipe
 
 WEIGHTS: Final = "weights.pt"
@@ -77,6 +79,7 @@ def train(inputs: Inputs, *, out: Path, recipe: BertRecipe) -> None:
     network = begin(KINDS[STUDENT_BASE], recipe.layers, plan.dropout, prior(examples.labels, examples.known))
     assert isinstance(network, GenreNetwork)  # noqa: S101 -- what is exported
     learned = _start(inputs.teacher, recipe, network, device)
+    begun = {name: value.clone() for name, value in network.state_dict().items()}
     windows = recipe.windows_of_a_text
     loop = Loop(
         network=network.to(device),
@@ -96,7 +99,7 @@ def train(inputs: Inputs, *, out: Path, recipe: BertRecipe) -> None:
     validation = Examples.load(inputs.prepared / "validation.npz")
     loop.run(out, Monitor(validation, plan, windows, beside.validation))
     with replacing(out / WEIGHTS) as temporary:
-        torch.save(network.cpu().state_dict(), temporary)
+        torch.save(_ended(recipe, begun, network.cpu().state_dict()), temporary)
     write_json(
         out / "train.json",
         {
@@ -126,6 +129,14 @@ def _start(
     teacher = Teacher.load(weights, recipe.distil)
     teacher.start(network)
     return teacher.to(device) if teacher.answers else None
+
+
+def _ended(recipe: BertRecipe, begun: dict[str, Tensor], trained: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Give the weights that training ends with: the trained ones, or their mean with those it began with."""
+    share = recipe.distil.start_share if recipe.distil is not None else None
+    if share is None:
+        return trained
+    return {name: share * begun[name] + (1 - share) * value for name, value in trained.items()}
 
 
 def _answers(taught: Path | None, recipe: BertRecipe) -> Any:  # noqa: ANN401 -- an array or None

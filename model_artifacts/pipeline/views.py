@@ -59,7 +59,7 @@ def pad(rows: list[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.N
 
 
 class Epoch:
-    """The batches of one pass over texts, in their training order.
+    """The batches of one pass over texts, in their training order. A short text may be drawn several times, see the recipe.
 
     A text that is longer than the window drawn for it gives up to ``windows`` of them, each from a stretch of its own.
 
@@ -86,10 +86,12 @@ class Epoch:
         rows: npt.NDArray[np.int64] | None = None,
     ) -> None:
         rng = np.random.default_rng([recipe.seed, number])
-        count = len(examples.texts)
-        self._lengths = lengths = np.diff(examples.texts.offsets)
-        title_lengths = np.diff(examples.titles.offsets)[examples.owner]
         self._examples = examples
+        self._texts = _drawn(examples, recipe, rows)
+        """The text of each draw; what follows is by draw too."""
+        count = len(self._texts)
+        self._lengths = lengths = np.diff(examples.texts.offsets)[self._texts]
+        title_lengths = np.diff(examples.titles.offsets)[examples.owner[self._texts]]
         self._mask_share = recipe.mask_share
         self._seed = (recipe.seed, number)
         titled = (rng.random(count) < recipe.title_share) & (title_lengths > 0)
@@ -99,11 +101,11 @@ class Epoch:
         self._take = np.minimum(lengths, np.maximum(tokens - specials, 1))
         self._count = np.clip(-(-lengths // np.maximum(self._take, 1)), 1, windows)
         self._place = rng.random(count)
-        order = rng.permutation(count) if rows is None else rng.permutation(rows)
+        order = rng.permutation(count)
         total = self._take + specials
         size = recipe.batch_size
         batches: list[npt.NDArray[np.int64]] = []
-        for pool in range(0, len(order) - size + 1, _POOL * size):
+        for pool in range(0, count - size + 1, _POOL * size):
             members = order[pool : pool + _POOL * size]
             members = members[np.lexsort((total[members], self._count[members]))]
             batches += [members[i : i + size] for i in range(0, len(members) - size + 1, size)]
@@ -118,9 +120,10 @@ class Epoch:
         examples = self._examples
         members = self._batches[index]
         window_text = np.repeat(np.arange(len(members)), self._count[members])
-        texts = members[window_text]
+        draws = members[window_text]
+        texts = self._texts[draws]
         owners = examples.owner[texts]
-        head, take = self._head[texts], self._take[texts]
+        head, take = self._head[draws], self._take[draws]
         first = 1 + head + (head > 0)  # where the text begins in a window
         size = first + take + 1
         columns = np.arange(size.max())
@@ -142,18 +145,29 @@ class Epoch:
         return Batch(
             ids,
             (columns < size[:, None]).astype(np.int64),
-            members,
+            self._texts[members],
             window_text,
-            examples.labels[examples.owner[members]].astype(np.float32),
-            examples.known[examples.owner[members]].astype(np.float32),
+            examples.labels[examples.owner[self._texts[members]]].astype(np.float32),
+            examples.known[examples.owner[self._texts[members]]].astype(np.float32),
         )
 
     def _starts(self, members: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Give where each window begins in its text: at one random place of as many equal stretches as the text has windows."""
         counts = self._count[members]
         number = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        texts = np.repeat(members, counts)
-        places = (number + self._place[texts]) / self._count[texts]
-        room = self._lengths[texts] - self._take[texts] + 1
+        draws = np.repeat(members, counts)
+        places = (number + self._place[draws]) / self._count[draws]
+        room = self._lengths[draws] - self._take[draws] + 1
         starts: npt.NDArray[np.int64] = (places * room).astype(np.int64)
         return starts
+
+
+def _drawn(
+    examples: Examples, recipe: TrainRecipe, rows: npt.NDArray[np.int64] | None
+) -> npt.NDArray[np.int64]:
+    """Give the texts of a pass, ascending, each as often as it is drawn."""
+    texts = np.arange(len(examples.texts)) if rows is None else rows
+    if recipe.short_tokens is None or recipe.short_repeats is None:
+        return texts
+    short = np.diff(examples.texts.offsets)[texts] <= recipe.short_tokens
+    return np.repeat(texts, np.where(short, recipe.short_repeats, 1))

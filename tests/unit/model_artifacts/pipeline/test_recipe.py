@@ -31,6 +31,8 @@ def test_the_defaults_make_a_recipe(tmp_path: Path) -> None:
         ("[train]\nwindow_tokens = []", r"train\.window_tokens: .*at least 1 item"),
         ("[train]\nwindow_tokens = [2000]", r"train\.window_tokens\.0: .*less than or equal to 512"),
         ("[train]\nwindow_tokens = [64, -5]", r"train\.window_tokens\.1: .*greater than or equal to 16"),
+        ("[train]\nshort_tokens = 64", r"short_tokens and short_repeats need each other"),
+        ("[train]\nshort_repeats = 2", r"short_tokens and short_repeats need each other"),
         ("[train]\nseed = -1", r"train\.seed: .*greater than or equal to 0"),
         ("[train]\nepoch = 2", r"train\.epoch: .*not permitted"),
         ("[serve]\nwindow_tokens = 32", r"prepare\.max_title_tokens takes more than half"),

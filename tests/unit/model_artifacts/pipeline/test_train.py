@@ -98,6 +98,26 @@ def test_with_a_share_of_nothing_the_teacher_gives_weights_and_the_labels_alone_
 
 
 @pytest.mark.usefixtures("examples")
+def test_a_share_of_the_start_stays_in_the_weights_it_ends_with(tmp_path: Path) -> None:
+    torch.save(GenreNetwork(2).state_dict(), tmp_path / "teacher.pt")
+    quick = RECIPE.train.model_copy(update={"learning_rate": 1e-2, "head_learning_rate": 1e-2, "epochs": 3})
+    found = {}
+    for share in (None, 0.25, 1.0):
+        assert RECIPE.distil is not None
+        distil = RECIPE.distil.model_copy(update={"start_share": share})
+        recipe = RECIPE.model_copy(update={"train": quick, "distil": distil})
+        out = tmp_path / f"train-{share}"
+        train(Inputs(prepared=tmp_path, teacher=tmp_path / "teacher.pt"), out=out, recipe=recipe)
+        found[share] = torch.load(out / "weights.pt", weights_only=True)
+
+    trained, mixed, begun = (found[share]["classifier.weight"] for share in (None, 0.25, 1.0))
+    assert (trained - begun).abs().max() > 1e-3
+    torch.testing.assert_close(mixed, 0.25 * begun + 0.75 * trained)
+    own = torch.load(tmp_path / "teacher.pt", weights_only=True)
+    torch.testing.assert_close(begun, own["classifier.weight"])
+
+
+@pytest.mark.usefixtures("examples")
 @pytest.mark.parametrize("content", [b"", b"PK", {"step": 1}])
 def test_a_checkpoint_that_cannot_be_read_says_what_to_do(
     tmp_path: Path, content: bytes | dict[str, int]

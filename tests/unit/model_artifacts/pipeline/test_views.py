@@ -155,3 +155,20 @@ def test_texts_that_take_no_part_are_not_drawn() -> None:
     assert len(epoch) == 2
     assert set(drawn.tolist()) < set(rows.tolist())
     assert len(set(drawn.tolist())) == 4
+
+
+def test_short_texts_are_drawn_again_in_other_words_and_long_ones_once() -> None:
+    recipe = TrainRecipe(batch_size=2, short_tokens=20, short_repeats=3, mask_share=0.5)
+    epoch = Epoch(a_long_and_a_short_text(), recipe, 0, 2)
+
+    batches = [epoch[index] for index in range(len(epoch))]
+
+    assert sorted(np.concatenate([batch.texts for batch in batches]).tolist()) == [0, 1, 1, 1]
+    short = [
+        ids[mask == 1].tolist()
+        for batch in batches
+        for ids, mask, place in zip(batch.input_ids, batch.attention_mask, batch.window_text, strict=True)
+        if batch.texts[place] == 1
+    ]
+    assert len(short) == 3
+    assert len({tuple(ids) for ids in short}) == 3
