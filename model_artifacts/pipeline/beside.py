@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from model_artifacts.pipeline.recipe import JointRecipe
-
 
 @dataclass(frozen=True, slots=True)
 class Beside:
@@ -27,18 +25,18 @@ class Beside:
     validation: npt.NDArray[np.float32] | None = None
 
     @classmethod
-    def load(cls, crossed: Path | None, recipe: JointRecipe | None) -> Self:
-        """Read what the step `cross-fit` wrote, weighed as the recipe says.
+    def load(cls, crossed: Path | None, wide_weight: float) -> Self:
+        """Read what the step `cross-fit` wrote, and weigh it; with a weight of 0, nothing stands beside.
 
         Raises
         ------
         StepError
-            If the recipe asks for it and it is not given, missing or damaged.
+            If it counts and is not given, missing or damaged.
         """
-        if recipe is None:
+        if not wide_weight:
             return cls()
         if crossed is None:
             message = "the recipe trains beside the linear model, whose logits are not given"
             raise StepError(message)
-        weight = np.float32(recipe.wide_weight)
+        weight = np.float32(wide_weight)
         return cls(*(weight * load_array(crossed / name, "cross-fit") for name in (TRAIN, VALIDATION)))

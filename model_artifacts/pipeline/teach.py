@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from model_artifacts.pipeline.answers import answer, cut
-from model_artifacts.pipeline.arrays import load_array, load_arrays
+from model_artifacts.pipeline.arrays import load_arrays
 from model_artifacts.pipeline.bases import KINDS, begin
+from model_artifacts.pipeline.beside import Beside
 from model_artifacts.pipeline.cross_fit import TRAIN, VALIDATION, deal
 from model_artifacts.pipeline.device import compute_device, describe
 from model_artifacts.pipeline.errors import StepError
@@ -115,7 +116,7 @@ class _Step:
     recipe: TeacherRecipe
     examples: Examples
     validation: Examples
-    beside: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None
+    beside: Beside
     fold_of: npt.NDArray[np.int64]
     """The fold of each training text's title."""
     fingerprint: dict[str, str]
@@ -126,14 +127,8 @@ class _Step:
     def load(cls, prepared: Path, crossed: Path | None, recipe: TeacherRecipe) -> _Step:
         examples, validation = (Examples.load(prepared / f"{split}.npz") for split in ("train", "validation"))
         fingerprint = {"train.npz": sha256(prepared / "train.npz")}
-        beside = None
-        if recipe.wide_weight:
-            if crossed is None:
-                message = "the teacher stands beside the linear model, whose logits are not given"
-                raise StepError(message)
-            weight = np.float32(recipe.wide_weight)
-            train, valid = (weight * load_array(crossed / name, "cross-fit") for name in (TRAIN, VALIDATION))
-            beside = train, valid
+        beside = Beside.load(crossed, recipe.wide_weight)
+        if crossed is not None and recipe.wide_weight:
             fingerprint["cross-fit"] = sha256(crossed / TRAIN)
         return cls(
             recipe=recipe,
@@ -158,10 +153,7 @@ class _Step:
         out.mkdir(parents=True, exist_ok=True)
         (out / FOLD).unlink(missing_ok=True)  # what it vouches for is replaced before it is written again
         loop = self._loop(number, identity)
-        loop.run(
-            out,
-            Monitor(self.validation, self.recipe.train, 1, None if self.beside is None else self.beside[1]),
-        )
+        loop.run(out, Monitor(self.validation, self.recipe.train, 1, self.beside.validation))
         found = self._answers(loop.network, np.flatnonzero(self.fold_of == number))
         with replacing(out / ANSWERS) as temporary, temporary.open("wb") as stream:
             np.savez(stream, rows=found["rows"], train=found["train"], validation=found["validation"])
@@ -198,7 +190,7 @@ class _Step:
             loss=Objective(
                 network=network,
                 bfloat16=plan.precision == "bfloat16",
-                beside=None if self.beside is None else self.beside[0],
+                beside=self.beside.train,
             ),
             identity=identity,
             fingerprint=self.fingerprint,
@@ -207,9 +199,12 @@ class _Step:
     def _answers(self, network: Network, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
         """Give the logits of the training texts ``rows`` and of all validation texts, what stands beside included."""
         plan = self.recipe.train
-        both = (self.examples, rows), (self.validation, np.arange(len(self.validation.texts)))
+        both = (
+            (self.examples, rows, self.beside.train),
+            (self.validation, np.arange(len(self.validation.texts)), self.beside.validation),
+        )
         found = []
-        for place, (examples, asked) in enumerate(both):
+        for examples, asked, beside in both:
             batches = cut(
                 examples,
                 asked,
@@ -219,7 +214,5 @@ class _Step:
                 titled=True,
             )
             logits = answer(network, batches, len(examples.texts), bfloat16=plan.precision == "bfloat16")
-            if self.beside is not None:
-                logits = logits + self.beside[place]
-            found.append(logits[asked])
+            found.append((logits if beside is None else logits + beside)[asked])
         return {"rows": rows, "train": found[0], "validation": found[1]}

@@ -73,7 +73,7 @@ def train(inputs: Inputs, *, out: Path, recipe: BertRecipe) -> None:
     out.mkdir(parents=True, exist_ok=True)
     plan = recipe.train
     examples = Examples.load(inputs.prepared / "train.npz")
-    beside = Beside.load(inputs.crossed, recipe.joint)
+    beside = Beside.load(inputs.crossed, 0.0 if recipe.joint is None else recipe.joint.wide_weight)
     device = compute_device()
     torch.manual_seed(plan.seed)
     network = begin(KINDS[STUDENT_BASE], recipe.layers, plan.dropout, prior(examples.labels, examples.known))

@@ -126,7 +126,7 @@ def test_the_linear_model_stands_beside_its_answers(tmp_path: Path) -> None:
     weighed = plain.model_copy(update={"wide_weight": 0.5})
 
     teaching.teach(prepared=tmp_path / "prepare", out=tmp_path / "plain", recipe=plain)
-    with pytest.raises(StepError, match="stands beside the linear model, whose logits are not given"):
+    with pytest.raises(StepError, match="trains beside the linear model, whose logits are not given"):
         teaching.teach(prepared=tmp_path / "prepare", out=tmp_path / "both", recipe=weighed)
     teaching.teach(prepared=tmp_path / "prepare", out=tmp_path / "both", recipe=weighed, crossed=crossed)
 
