@@ -6,6 +6,9 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from genre_model.calibration import Calibration
 from genre_model.labels import GENRES
 from genre_model.manifest import MANIFEST_NAME, SCHEMA_VERSION, Manifest
 from genre_model.wide import BYTES_PER_FEATURE, HEAD_BYTES
@@ -13,8 +16,9 @@ from model_artifacts.pipeline.files import sha256, write_json
 from model_artifacts.pipeline.recipe import BertRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
+    from typing import SupportsFloat
 
     from model_artifacts.pipeline.recipe import Recipe
 
@@ -40,7 +44,7 @@ class WideFile:
             "ngrams": section.ngrams,
             # As many as training saw of a text.
             "max_tokens": recipe.prepare.max_text_tokens,
-            "weights": [round(float(v), 6) for v in self.weights],
+            "weights": _rounded(self.weights),
         }
 
 
@@ -51,16 +55,17 @@ def write_artifact(
     network: Path,
     tokenizer: Path,
     thresholds: Sequence[float],
-    slope: Sequence[float],
-    intercept: Sequence[float],
+    calibration: Calibration,
     wide: WideFile | None = None,
 ) -> None:
     """Copy the files into ``out`` and write its manifest last, so that a half-written folder has none.
 
     Parameters
     ----------
-    thresholds, slope, intercept : sequence of float
+    thresholds : sequence of float
         One number per label; see `genre_model.manifest.Manifest`.
+    calibration : Calibration
+        What turns the network's logits into probabilities.
     wide : WideFile or None
         The linear model beside the network.
     """
@@ -91,12 +96,17 @@ def write_artifact(
             **recipe.manifest_input(),
             **({} if wide is None else {"wide": wide.entry(recipe)}),
             "calibration": {
-                "slope": [round(float(v), 6) for v in slope],
-                "intercept": [round(float(v), 6) for v in intercept],
+                "slope": _rounded(calibration.slope),
+                "intercept": _rounded(calibration.intercept),
+                "length": {"scale": calibration.length_scale, "centre": _rounded(calibration.centre)},
             },
-            "thresholds": [round(float(v), 6) for v in thresholds],
+            "thresholds": _rounded(thresholds),
         },
     )
+
+
+def _rounded(values: Iterable[SupportsFloat]) -> list[float]:
+    return [round(float(v), 6) for v in values]
 
 
 def network_name(artifact: Path) -> str:
@@ -121,7 +131,11 @@ def write_draft(
         network=network,
         tokenizer=tokenizer,
         thresholds=[0.5] * neutral,
-        slope=[1.0] * neutral,
-        intercept=[0.0] * neutral,
+        calibration=Calibration(
+            slope=np.ones(neutral, np.float32),
+            intercept=np.zeros(neutral, np.float32),
+            centre=np.zeros(neutral, np.float32),
+            length_scale=0.0,
+        ),
         wide=None if wide is None else WideFile(path=wide, weights=[1.0] * neutral),
     )

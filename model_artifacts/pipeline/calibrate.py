@@ -15,8 +15,8 @@ from model_artifacts.pipeline.artifact import WideFile, write_artifact, write_dr
 from model_artifacts.pipeline.combine import combined, fit_weights
 from model_artifacts.pipeline.corpus import read_titles
 from model_artifacts.pipeline.files import write_json
+from model_artifacts.pipeline.fit_calibration import fit_calibration
 from model_artifacts.pipeline.metrics import f1_per_label
-from model_artifacts.pipeline.platt import apply_platt, platt
 from model_artifacts.pipeline.thresholds import RULE, best_thresholds
 from model_artifacts.pipeline.wide import WIDE_NAME
 
@@ -81,8 +81,8 @@ def calibrate(
         beside = WideFile(path=table, weights=weights.tolist())
         logger.info("weights of the linear model: %s", beside.weights)
     logits = combined(parts, weights)
-    slope, intercept = platt(logits, labels)
-    probabilities = apply_platt(logits, slope, intercept)
+    calibration = fit_calibration(logits, parts.pieces, labels)
+    probabilities = calibration.probabilities(logits, parts.pieces)
     thresholds = best_thresholds(probabilities, labels)
     write_artifact(
         out / "artifact",
@@ -90,8 +90,7 @@ def calibrate(
         network=network,
         tokenizer=tokenizer,
         thresholds=thresholds.tolist(),
-        slope=slope.tolist(),
-        intercept=intercept.tolist(),
+        calibration=calibration,
         wide=beside,
     )
     f1 = f1_per_label(probabilities >= thresholds, labels)
@@ -100,11 +99,12 @@ def calibrate(
         {
             "titles": len(titles),
             "threshold_rule": RULE,
+            "length_scale": calibration.length_scale,
             "labels": {
                 genre: {
                     "titles": int(labels[:, i].sum()),
-                    "slope": float(slope[i]),
-                    "intercept": float(intercept[i]),
+                    "slope": float(calibration.slope[i]),
+                    "intercept": float(calibration.intercept[i]),
                     "threshold": float(thresholds[i]),
                     "f1": float(f1[i]),
                     **({} if beside is None else {"wide_weight": beside.weights[i]}),

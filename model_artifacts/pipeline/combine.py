@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from model_artifacts.pipeline.platt import apply_platt, platt
+from model_artifacts.pipeline.platt import log_loss
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 GRID: Final = np.round(np.arange(0, 2.01, 0.05), 2)
 """Weights that are tried."""
-_LEAST: Final = 1e-12
 
 
 def combined(parts: Parts, weights: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float32]:
@@ -44,12 +43,5 @@ def fit_weights(
     ndarray
         float64 ``[18]``, equal numbers of `GRID`; of equally good weights the smallest.
     """
-    losses = [_log_loss(deep + np.float32(weight) * wide, labels) for weight in GRID]
+    losses = [log_loss(deep + np.float32(weight) * wide, labels) for weight in GRID]
     return np.full(labels.shape[1], GRID[int(np.argmin(losses))])
-
-
-def _log_loss(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> float:
-    """Give the mean log-loss over all titles and labels, calibrated on the same titles."""
-    probabilities = apply_platt(logits, *platt(logits, labels))
-    given = np.where(labels.astype(np.bool_), probabilities, 1 - probabilities)
-    return float(-np.log(np.maximum(given, _LEAST)).mean())

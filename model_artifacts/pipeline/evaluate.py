@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from genre_model import GENRES, Document, GenreModel
-from genre_model.scorers import Parts
 from model_artifacts.pipeline.arrays import load_array
 from model_artifacts.pipeline.artifact import TOKENIZER_NAME, network_name, served_size, write_draft
 from model_artifacts.pipeline.calibrate import label_matrix
@@ -127,7 +126,7 @@ def evaluate(
     model = GenreModel.load(artifact, threads=threads)
     documents = [Document(title.texts[0]) for title in titles]
     parts = model.parts(documents)
-    probabilities = model.calibrate(model.combine(parts))
+    probabilities = model.calibrate(model.combine(parts), parts.pieces)
     titled = model.predict([Document(title.texts[0], title.title) for title in titles])
 
     measured = quality(probabilities, model.thresholds, labels)
@@ -139,13 +138,16 @@ def evaluate(
         if reference_wide is not None:
             beside = load_array(reference_wide / FLOAT_LOGITS_NAME, "wide")
             weights = fit_weights(in_float.deep, beside, labels)
-            in_float = Parts(in_float.deep, beside)
-        compared["fp32"] = best_quality(combined(in_float, weights), labels)
+            in_float = in_float._replace(wide=beside)
+        compared["fp32"] = best_quality(combined(in_float, weights), parts.pieces, labels)
         compared["int8_loss"] = {
             name: compared["fp32"][name] - measured[name] for name in ("micro_f1", "macro_f1")
         }
     if parts.wide is not None:
-        compared["parts"] = {name: best_quality(logits, labels) for name, logits in parts._asdict().items()}
+        compared["parts"] = {
+            name: best_quality(logits, parts.pieces, labels)
+            for name, logits in (("deep", parts.deep), ("wide", parts.wide))
+        }
     out.mkdir(parents=True, exist_ok=True)
     np.savez(
         out / "probabilities.npz",

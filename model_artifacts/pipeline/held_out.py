@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from model_artifacts.pipeline.combine import combined, fit_weights
+from model_artifacts.pipeline.fit_calibration import fit_calibration
 from model_artifacts.pipeline.metrics import quality
-from model_artifacts.pipeline.platt import apply_platt, platt
 from model_artifacts.pipeline.thresholds import best_thresholds
 
 if TYPE_CHECKING:
@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from genre_model.scorers import Parts
 
 
-def best_quality(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> dict[str, float]:
-    """Give the headline figures of logits ``[titles, 18]`` with the calibration and thresholds that fit these very titles best."""
-    probabilities = apply_platt(logits, *platt(logits, labels))
+def best_quality(
+    logits: npt.NDArray[np.float32], pieces: npt.NDArray[np.int64], labels: npt.NDArray[np.uint8]
+) -> dict[str, float]:
+    """Give the headline figures of logits ``[titles, 18]`` with the calibration and thresholds that fit these very titles best.
+
+    ``pieces`` are the word pieces of the titles' texts, int64 ``[titles]``.
+    """
+    probabilities = fit_calibration(logits, pieces, labels).probabilities(logits, pieces)
     return quality(probabilities, best_thresholds(probabilities, labels), labels)
 
 
@@ -57,6 +62,6 @@ def _measure(
 ) -> dict[str, float]:
     weights = None if parts.wide is None else fit_weights(parts.deep[fit], parts.wide[fit], labels[fit])
     logits = combined(parts, weights)
-    calibration = platt(logits[fit], labels[fit])
-    thresholds = best_thresholds(apply_platt(logits[fit], *calibration), labels[fit])
-    return quality(apply_platt(logits[test], *calibration), thresholds, labels[test])
+    calibration = fit_calibration(logits[fit], parts.pieces[fit], labels[fit])
+    probabilities = calibration.probabilities(logits, parts.pieces)
+    return quality(probabilities[test], best_thresholds(probabilities[fit], labels[fit]), labels[test])

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _ROUNDS: Final = 50
+_LEAST: Final = 1e-12
 _RIDGE: Final = 1e-3
 """Keeps Newton's method finite where a label is separable or constant on a small validation file."""
 
@@ -58,3 +59,10 @@ def apply_platt(
     """Turn logits into probabilities with what `platt` fitted, float64 and of the same shape."""
     probabilities: npt.NDArray[np.float64] = 0.5 + 0.5 * np.tanh((slope * logits + intercept) / 2)
     return probabilities
+
+
+def log_loss(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> float:
+    """Give the mean log-loss over all titles and labels, in nats, after Platt scaling fitted on the same titles."""
+    probabilities = apply_platt(logits, *platt(logits, labels))
+    given = np.where(labels.astype(np.bool_), probabilities, 1 - probabilities)
+    return float(-np.log(np.maximum(given, _LEAST)).mean())

@@ -32,9 +32,9 @@ _RECIPE_PARTS: Final[dict[str, dict[str, Any]]] = {
 }
 """What of the recipe a step reads beyond what the steps before it read."""
 
-_FORMATS: Final = {"evaluate": 3, "report": 3}
+_FORMATS: Final = {"calibrate": 2, "evaluate": 3, "report": 3}
 """Raised when a step writes more than it did, so that what it wrote before is due again. Training takes hours and is due for
-its own inputs alone: no step before `evaluate` has a number here."""
+its own inputs alone: no step before `calibrate` has a number here."""
 
 
 def stamps_of(run: Run, steps: Iterable[str]) -> dict[str, str]:

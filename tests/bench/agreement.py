@@ -50,8 +50,9 @@ def differences(model: GenreModel, logits: Sequence[Sequence[float]]) -> Agreeme
     logits : sequence of sequence of float
         The other side's, ``[texts, 18]``.
     """
-    ours = model.calibrate(model.parts([Document(text) for text in TEXTS]).deep)
-    theirs = model.calibrate(np.array(logits, np.float32))
+    parts = model.parts([Document(text) for text in TEXTS])
+    ours = model.calibrate(parts.deep, parts.pieces)
+    theirs = model.calibrate(np.array(logits, np.float32), parts.pieces)
     apart = np.abs(ours - theirs)
     return {
         "texts": len(TEXTS),

@@ -34,6 +34,8 @@ class Sample:
     ----------
     windows : list of list of list of int
         Per title, its windows' token ids.
+    pieces : ndarray
+        int64 ``[titles]``: the word pieces of their texts.
     labels : ndarray
         uint8 ``[titles, 18]``.
     training : list of list of int
@@ -41,6 +43,7 @@ class Sample:
     """
 
     windows: list[list[list[int]]]
+    pieces: npt.NDArray[np.int64]
     labels: npt.NDArray[np.uint8]
     training: list[list[int]]
 
@@ -77,8 +80,10 @@ def take(
     limits = recipe.manifest_input()["input"]
     encoder = Encoder(pieces, WindowInput(**limits))
     texts = Examples.load(prepared / "train.npz").texts
+    asked, untitled = encoder.tokenize([Document(title.texts[0]) for title in chosen])
     return Sample(
-        windows=encoder.encode([Document(title.texts[0]) for title in chosen]),
+        windows=encoder.windows(asked, untitled),
+        pieces=np.array([len(text) for text in asked], np.int64),
         labels=label_matrix(chosen),
         training=[
             windows[0]

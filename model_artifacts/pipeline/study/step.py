@@ -108,7 +108,7 @@ def _score(
                 digest("gzip", content),
                 lambda file=variant.file: len(gzip.compress(file.read_bytes(), 6)),  # type: ignore[misc]
             ),
-            **best_quality(logits, sample.labels),
+            **best_quality(logits, sample.pieces, sample.labels),
             "logit_rms_to_torch": float(np.sqrt(np.mean(np.square(logits - expected)))),
         }
         logger.info("%-36s micro-F1 %.4f", variant.name, scored[variant.name]["micro_f1"])

@@ -67,11 +67,33 @@ def test_probabilities_are_the_calibrated_logits(tmp_path: Path) -> None:
     assert (model.name, model.version) == ("tiny", "1.2.3")
 
 
+def with_lengths(*, scale: Any = 0.2, centre: Any = None) -> dict[str, Any]:
+    """Give the manifest's fields of a model whose calibration looks at lengths."""
+    length = {"scale": scale, "centre": [float(i) / 10 for i in range(18)] if centre is None else centre}
+    calibration = {"slope": [0.5] * 18, "intercept": [1.0] * 18, "length": length}
+    return {"schema_version": 2, "calibration": calibration}
+
+
+@pytest.mark.parametrize(
+    ("words", "factor"), [(0, 0.8), (16, 0.8), (128, 1.0), (362, 1.1), (1024, 1.2), (3000, 1.2)]
+)
+def test_what_a_short_text_says_counts_less(tmp_path: Path, words: int, factor: float) -> None:
+    model = GenreModel.load(write_tiny_artifact(tmp_path, **with_lengths()))
+    document = Document("word1 " * words, title="word2 word3")
+    centre = np.arange(18) / 10
+
+    weighed = centre + factor * (expected_logits(document) - centre)
+
+    np.testing.assert_allclose(
+        model.predict([document])[0], 1 / (1 + np.exp(-(0.5 * weighed + 1))), rtol=1e-3
+    )
+
+
 def test_extreme_logits_do_not_overflow(tiny: GenreModel) -> None:
     extremes = np.array([[-1e6, 1e6, 0.0] + [0.0] * 15], np.float32)
 
     with np.errstate(over="raise", invalid="raise"):
-        assert tiny.calibrate(extremes)[0, :3].tolist() == [0.0, 1.0, 0.5]
+        assert tiny.calibrate(extremes, np.array([5]))[0, :3].tolist() == [0.0, 1.0, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +217,14 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"schema_version": 2}, "schema_version is 2, this code reads 1"),
+        ({"schema_version": 3}, "schema_version is 3, this code reads 1 to 2"),
+        ({"schema_version": 0}, "schema_version is 0, this code reads 1 to 2"),
+        ({"schema_version": True}, "schema_version is True, this code reads 1 to 2"),
+        ({"schema_version": 2}, "calibration.length is missing or not an object"),
+        (with_lengths(scale=1.0), "calibration.length.scale is 1.0, not a number from 0 to below 1"),
+        (with_lengths(scale=-0.1), "calibration.length.scale is -0.1, not a number"),
+        (with_lengths(scale=True), "calibration.length.scale is True, not a number"),
+        (with_lengths(centre=[0.0]), "centre is not a list of 18 numbers"),
         ({"labels": ["Action"]}, "labels are not the 18 genres"),
         ({"labels": None}, "labels are not the 18 genres"),
         ({"labels": 18}, "labels are not the 18 genres"),

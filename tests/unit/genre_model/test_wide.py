@@ -155,9 +155,10 @@ def test_a_table_survives_its_file(tmp_path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.builds(Document, words, st.none() | words), max_size=6))
 def test_the_model_adds_the_weighted_parts(model: GenreModel, documents: list[Document]) -> None:
-    deep, wide = model.parts(documents)
+    deep, wide, pieces = model.parts(documents)
 
     assert wide is not None
+    assert pieces.tolist() == [len(document.text.split()) for document in documents]
     for row, document in zip(wide, documents, strict=True):
         ids = [VOCABULARY[word] for word in document.text.split()]
         np.testing.assert_allclose(row, reference(ids, 2), rtol=1e-4, atol=1e-4)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST_NAME: Final = "manifest.json"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""What the pipeline writes. Version 1 is read as well: its calibration knows nothing of lengths."""
 POSITIONS: Final = 512
 """Position embeddings of BERT: no window is longer."""
 MAX_BINS: Final = 2**20
@@ -96,6 +97,22 @@ class WidePart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LengthPart:
+    """What calibration makes of a text's length; see `genre_model.calibration.Calibration`.
+
+    Parameters
+    ----------
+    scale : float
+        From 0 to below 1.
+    centre : tuple of float
+        Per label, its usual logit.
+    """
+
+    scale: float
+    centre: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A checked manifest.
 
@@ -113,6 +130,8 @@ class Manifest:
         Per label, strictly between 0 and 1; a label at or above its threshold is selected.
     slope, intercept : tuple of float
         Per label, Platt scaling of the logit: ``sigmoid(slope * logit + intercept)``; slopes above 0.
+    length : LengthPart or None
+        How the text's length counts before that; None in a manifest of schema version 1.
     """
 
     name: str
@@ -125,6 +144,7 @@ class Manifest:
     thresholds: tuple[float, ...]
     slope: tuple[float, ...]
     intercept: tuple[float, ...]
+    length: LengthPart | None
 
     @classmethod
     def load(cls, folder: Path) -> Manifest:
@@ -198,8 +218,9 @@ class _Flaw(Exception):  # noqa: N818 -- never leaves this module
 
 def _parse(content: Any) -> Manifest:  # noqa: ANN401 -- whatever the file holds
     root = _object(content, "the manifest")
-    if root.get("schema_version") != SCHEMA_VERSION:
-        message = f"schema_version is {root.get('schema_version')!r}, this code reads {SCHEMA_VERSION}"
+    version = root.get("schema_version")
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
+        message = f"schema_version is {version!r}, this code reads 1 to {SCHEMA_VERSION}"
         raise _Flaw(message)
     if root.get("labels") != list(GENRES):
         message = "labels are not the 18 genres in their order"
@@ -223,6 +244,7 @@ def _parse(content: Any) -> Manifest:  # noqa: ANN401 -- whatever the file holds
         thresholds=_numbers(root, "thresholds", 0.0, 1.0),
         slope=_numbers(calibration, "slope", 0.0, math.inf),
         intercept=_numbers(calibration, "intercept", -math.inf, math.inf),
+        length=None if version == 1 else _length(calibration),
     )
     named = [manifest.network, manifest.tokenizer, *([manifest.wide.file] if manifest.wide else [])]
     for name in named:
@@ -277,6 +299,15 @@ def _wide(root: dict[str, Any]) -> WidePart | None:
         max_tokens=_whole(part, "max_tokens", 1, 2**20),
         weights=weights,
     )
+
+
+def _length(calibration: dict[str, Any]) -> LengthPart:
+    part = _object(calibration.get("length"), "calibration.length")
+    scale = part.get("scale")
+    if not isinstance(scale, (int, float)) or isinstance(scale, bool) or not 0 <= scale < 1:
+        message = f"calibration.length.scale is {scale!r}, not a number from 0 to below 1"
+        raise _Flaw(message)
+    return LengthPart(scale=float(scale), centre=_numbers(part, "centre", -math.inf, math.inf))
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:  # noqa: ANN401

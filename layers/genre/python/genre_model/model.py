@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from genre_model.calibration import Calibration
 from genre_model.manifest import Manifest
 from genre_model.scorers import open_scorer
 from genre_model.tokenizing import WordPieces
@@ -32,8 +33,12 @@ class GenreModel:
         self._scorer = scorer
         self._weights = np.array(manifest.wide.weights if manifest.wide else 0, np.float32)
         """float32 ``[18]``: what the linear model's logits count beside the network's."""
-        self._slope = np.array(manifest.slope, np.float32)
-        self._intercept = np.array(manifest.intercept, np.float32)
+        self._calibration = Calibration(
+            slope=np.array(manifest.slope, np.float32),
+            intercept=np.array(manifest.intercept, np.float32),
+            centre=np.array(manifest.length.centre if manifest.length else 0, np.float32),
+            length_scale=manifest.length.scale if manifest.length else 0.0,
+        )
         self.thresholds: npt.NDArray[np.float32] = np.array(manifest.thresholds, np.float32)
         """float32 ``[18]``: a label at or above its threshold is selected."""
 
@@ -91,7 +96,8 @@ class GenreModel:
         ndarray
             float32 ``[documents, 18]``, in the order of `GENRES`.
         """
-        return self.calibrate(self.logits(documents))
+        parts = self.parts(documents)
+        return self.calibrate(self.combine(parts), parts.pieces)
 
     def logits(self, documents: Sequence[Document]) -> npt.NDArray[np.float32]:
         """Give each document's logits, float32 ``[documents, 18]``: what calibration is fitted on."""
@@ -107,9 +113,8 @@ class GenreModel:
             return parts.deep
         return parts.deep + self._weights * parts.wide
 
-    def calibrate(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Turn logits into probabilities, same shape and dtype (Platt 1999, per label)."""
-        # The logistic function as a tanh: no overflow at either end.
-        scaled = 0.5 * (self._slope * logits + self._intercept)
-        probabilities: npt.NDArray[np.float32] = 0.5 + 0.5 * np.tanh(scaled)
-        return probabilities
+    def calibrate(
+        self, logits: npt.NDArray[np.float32], pieces: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
+        """Turn logits into probabilities, same shape and dtype; ``pieces`` is int64 ``[documents]``, as in `Parts`."""
+        return self._calibration.probabilities(logits, pieces)

@@ -32,13 +32,15 @@ _ROWS: Final = 64
 
 
 class Parts(NamedTuple):
-    """The logits of a model's parts, each float32 ``[documents, 18]``.
+    """The logits of a model's parts, each float32 ``[documents, 18]``, and the word pieces that the texts have.
 
-    ``deep`` is what the network says, ``wide`` what the linear model beside it says, None where there is none.
+    ``deep`` is what the network says, ``wide`` what the linear model beside it says, None where there is none; ``pieces`` is
+    int64 ``[documents]``, and counts no title.
     """
 
     deep: npt.NDArray[np.float32]
     wide: npt.NDArray[np.float32] | None
+    pieces: npt.NDArray[np.int64]
 
 
 class Scorer(Protocol):
@@ -71,7 +73,8 @@ class WindowScorer:
         """Give each document's logits, part by part."""
         texts, titles = self._encoder.tokenize(documents)
         deep = self._deep(self._encoder.windows(texts, titles))
-        return Parts(deep, None if self._wide is None else self._wide.logits(texts))
+        wide = None if self._wide is None else self._wide.logits(texts)
+        return Parts(deep, wide, _lengths(texts))
 
     def _deep(self, encoded: list[list[list[int]]]) -> npt.NDArray[np.float32]:
         """Give the network's logits of documents that are cut into windows, float32 ``[documents, 18]``."""
@@ -103,7 +106,12 @@ class BagScorer:
             self._session.run(None, {"bags": dense_bags(bags[start : start + _ROWS], self._bins)})[0]
             for start in range(0, len(bags), _ROWS)
         ]
-        return Parts(np.concatenate([np.empty((0, len(GENRES)), np.float32), *outputs]), None)
+        logits = np.concatenate([np.empty((0, len(GENRES)), np.float32), *outputs])
+        return Parts(logits, None, _lengths(texts))
+
+
+def _lengths(texts: Sequence[Sequence[int]]) -> npt.NDArray[np.int64]:
+    return np.array([len(text) for text in texts], np.int64)
 
 
 _SIGNATURES: Final[dict[type, list[tuple[str, str]]]] = {

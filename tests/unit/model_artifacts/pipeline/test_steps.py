@@ -75,14 +75,14 @@ def test_a_teacher_without_training_is_missed_before_anything_runs(run: Run) -> 
     assert not (run.folder("prepare") / STAMP).exists()
 
 
-def test_an_evaluation_of_an_older_format_is_due_again_and_nothing_before_it(
+def test_a_calibration_of_an_older_format_is_due_again_and_nothing_before_it(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(stamps, "_FORMATS", {})
         run_steps(run, all_of(run))
 
-    assert run_steps(run, all_of(run)) == ["evaluate", "report", "register"]
+    assert run_steps(run, all_of(run)) == ["calibrate", "evaluate", "report", "register"]
     assert run_steps(run, all_of(run)) == ["register"]
 
 

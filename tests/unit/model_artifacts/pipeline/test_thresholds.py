@@ -61,13 +61,13 @@ def some_parts() -> tuple[Parts, npt.NDArray[np.uint8]]:
     rng = np.random.default_rng(5)
     labels = (rng.random((400, 18)) < 0.3).astype(np.uint8)
     deep, wide = (rng.normal(labels * 1.5 - 1.0, 1.0).astype(np.float32) for _ in range(2))
-    return Parts(deep, wide), labels
+    return Parts(deep, wide, np.full(400, 128)), labels
 
 
 def test_both_parts_are_worth_more_than_one_on_titles_that_took_no_part() -> None:
     parts, labels = some_parts()
 
-    both, alone = (held_out_quality(p, labels) for p in (parts, Parts(parts.deep, None)))
+    both, alone = (held_out_quality(p, labels) for p in (parts, parts._replace(wide=None)))
 
     assert both["micro_f1"] > alone["micro_f1"] + 0.02
     assert both["mean_average_precision"] > alone["mean_average_precision"] + 0.02
@@ -80,7 +80,7 @@ def test_what_is_fitted_on_noise_is_worth_nothing_on_other_titles() -> None:
     probabilities = apply_platt(noise, *platt(noise, labels))
     same = quality(probabilities, best_thresholds(probabilities, labels), labels)
 
-    other = held_out_quality(Parts(noise, None), labels)
+    other = held_out_quality(Parts(noise, None, np.full(60, 128)), labels)
 
     assert other["macro_f1"] < same["macro_f1"] - 0.05
     assert other["mean_average_precision"] == pytest.approx(labels.mean(), abs=0.12)
