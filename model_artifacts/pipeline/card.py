@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from genre_model.calibration import LONG, SHORT
 from model_artifacts.pipeline.base_model import BASES, MINILM_BASE
 from model_artifacts.pipeline.recipe import BertRecipe
 from model_artifacts.pipeline.study.text import study_text
@@ -97,7 +98,7 @@ def model_card(
     metrics: dict[str, Any],
     training: dict[str, Any],
     corpus: dict[str, Any],
-    rule: str | None,
+    calibrated: dict[str, Any],
     study: dict[str, Any] | None,
     teaching: dict[str, Any] | None = None,
 ) -> str:
@@ -109,8 +110,8 @@ def model_card(
         What the steps `evaluate` and `train` wrote.
     corpus : dict
         What `prepare` wrote of the training file.
-    rule : str or None
-        How the thresholds were chosen; None for a version from before that was written down.
+    calibrated : dict
+        What `calibrate` wrote.
     study : dict or None
         The compression study of this very network, if there is one.
     teaching : dict or None
@@ -133,13 +134,26 @@ def model_card(
         quality=_quality_table(metrics),
         titles=metrics["data"]["titles"],
         megabytes=metrics["network_size"] / 1e6,
-        rule=f" The thresholds were chosen together on the validation file, for the {rule}." if rule else "",
+        rule=_rule(calibrated),
         held_out=_HELD_OUT if "held_out" in metrics else "",
         words=_parts_table(metrics["words"]),
         sources=_parts_table(metrics["sources"]),
         data=_data_text(corpus),
         corpus_titles=titles,
         study="" if study is None else study_text(study),
+    )
+
+
+def _rule(calibrated: dict[str, Any]) -> str:
+    """Say how thresholds and calibration were found, as far as that was written down."""
+    rule, scale = calibrated.get("threshold_rule"), calibrated.get("length_scale")
+    chosen = f" The thresholds were chosen together on the validation file, for the {rule}." if rule else ""
+    if not scale:
+        return chosen
+    return (
+        f"{chosen}\nWhat a text says for or against a genre counts by the text's length: {1 - scale:.2f} of it at {SHORT} word pieces and below, all of it\n"
+        f"at {round((SHORT * LONG) ** 0.5)}, {1 + scale:.2f} times at {LONG:,} and above. So a short text gets fewer genres, in the mean as many as the short texts of the validation file have;\n"
+        "a short blurb of a well-known film may have more."
     )
 
 

@@ -58,7 +58,7 @@ def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
     prepared = _read(run / "prepare" / "prepare.json", "prepare")
     taught = isinstance(recipe, BertRecipe) and recipe.teacher is not None
     teaching = _read(run / "teach" / "teach.json", "teach") if taught else None
-    rule = _read(run / "calibrate" / "calibrate.json", "calibrate").get("threshold_rule")
+    calibrated = _read(run / "calibrate" / "calibrate.json", "calibrate")
     log = read_progress(run / "train", "train")
     arrays = load_arrays(
         run / "evaluate" / "probabilities.npz", ("probabilities", "labels", "selected", "words"), "evaluate"
@@ -83,7 +83,7 @@ def report(*, run: Path, artifact: Path, recipe: Recipe) -> None:
         metrics=metrics,
         training=training,
         corpus=prepared["corpus"]["train"],
-        rule=rule,
+        calibrated=calibrated,
         study=study,
         teaching=teaching,
     )

@@ -91,6 +91,15 @@ def test_the_card_says_how_it_was_trained_calibrated_and_measured(tmp_path: Path
     assert "chosen together on the validation file, for the best guess." in text
 
 
+def test_the_card_says_how_a_texts_length_counts(tmp_path: Path) -> None:
+    assert "counts by the text's length" not in card(tmp_path, calibrated={"length_scale": 0.0})
+
+    text = card(tmp_path, calibrated={"length_scale": 0.14})
+
+    assert "counts by the text's length: 0.86 of it at 16 word pieces" in text
+    assert "at 128, 1.14 times at 1,024 and above" in text
+
+
 def test_the_card_says_what_stood_beside_the_network_in_training(tmp_path: Path) -> None:
     assert "trained on what is served" not in card(tmp_path)
     joint = RECIPE.model_copy(update={"wide": WideRecipe(), "joint": JointRecipe(windows=4, folds=7)})
