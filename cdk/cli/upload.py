@@ -25,12 +25,12 @@ from cdk.cli.place import (
     reaching,
 )
 from cdk.cli.progress import row_progress
+from cdk.cli.waiting import until_ended
 from functions.classification.uploads.upload import ITEMS_METADATA, MAX_KEY_BYTES, UPLOADS, Upload
 
 if TYPE_CHECKING:
     from functions.classification.uploads.progress import Progress
 
-POLL_S: Final = 0.5
 EXIT_SOME_ROWS: Final = 3
 """The results are complete, but for rows that could not be read, and items that could not be made."""
 _COPY_BYTES: Final = 1024 * 1024
@@ -133,7 +133,6 @@ def _send(place: Place, file: Path, key: str, metadata: dict[str, str]) -> Uploa
 def _wait(place: Place, sent: Upload) -> Progress:
     """Show the progress of an upload until it has ended."""
     from functions.classification.uploads.progress import (  # noqa: PLC0415 -- as in `find_place`
-        FINAL,
         ProgressTable,
     )
 
@@ -142,13 +141,13 @@ def _wait(place: Place, sent: Upload) -> Progress:
         row_progress(f"classifying {sent.key}", total_bytes=None, shown=True) as bar,
     ):
         records = ProgressTable(client, place.names["upload-progress"], lease_s=0, now=time.time)
-        while True:
-            record = records.get(sent.id)
-            if record is not None:
-                bar.of_rows(*shown(record))
-                if record.status in FINAL:
-                    return record
-            time.sleep(POLL_S)
+        return until_ended(
+            records,
+            sent.id,
+            seen=lambda record: bar.of_rows(*shown(record)),
+            now=time.monotonic,
+            sleep=time.sleep,
+        )
 
 
 def shown(record: Progress) -> tuple[str, int, int | None]:
