@@ -26,7 +26,7 @@ MAX_ITEMS: Final = 64
 DEFAULT_TOP_K: Final = 5
 
 _PLOT: Final = "A marshal rides into a dying frontier town to face the outlaw who killed his brother."
-_MODEL_EXAMPLE: Final[dict[str, JsonValue]] = {"name": "genre-bert", "version": "0.3.0"}
+_MODEL_EXAMPLE: Final[dict[str, JsonValue]] = {"name": "genre-bert", "version": "0.6.0"}
 _GENRES_EXAMPLE: Final[list[JsonValue]] = [
     {"label": "Western", "probability": 0.9412, "selected": True},
     {"label": "Action", "probability": 0.4107, "selected": True},

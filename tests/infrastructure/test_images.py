@@ -68,7 +68,7 @@ def write(path: str) -> Callable[[Path], None]:
         (".env", set()),
         ("cdk/service/catalogue.py", set()),
         ("tests/unit/test_x.py", set()),
-        ("model_artifacts/genre-bert/0.3.0/manifest.json", set()),
+        ("model_artifacts/genre-bert/0.6.0/manifest.json", set()),
         (f"{MODEL}/report/metrics.json", set()),
         ("model_artifacts/pipeline/train.py", set()),
         ("functions/trending/__pycache__/handler.cpython-313.pyc", set()),

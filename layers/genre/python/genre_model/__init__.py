@@ -3,7 +3,7 @@
 A self-contained package: numpy, onnxruntime and tokenizers, nothing else and nothing of the project, so that a
 function's cold start pays for exactly this.
 
->>> model = GenreModel.load(Path("model_artifacts/genre-bert/0.3.0"), threads=1)  # doctest: +SKIP
+>>> model = GenreModel.load(Path("model_artifacts/genre-bert/0.6.0"), threads=1)  # doctest: +SKIP
 >>> model.predict([Document("A sheriff and an outlaw ride into a dying town.")])  # doctest: +SKIP
 array([[...]], dtype=float32)
 """
