@@ -132,9 +132,7 @@ def _send(place: Place, file: Path, key: str, metadata: dict[str, str]) -> Uploa
 
 def _wait(place: Place, sent: Upload) -> Progress:
     """Show the progress of an upload until it has ended."""
-    from functions.classification.uploads.progress import (  # noqa: PLC0415 -- as in `find_place`
-        ProgressTable,
-    )
+    from functions.classification.uploads.progress import ProgressTable  # noqa: PLC0415 -- as in `find_place`
 
     with (
         closing(place.client("dynamodb")) as client,

@@ -44,7 +44,7 @@ def cut(
     titled : bool
         Put the title in front of every window.
     """
-    lengths = np.minimum(np.diff(examples.texts.offsets)[rows], tokens * windows)
+    lengths = np.minimum(examples.texts.lengths[rows], tokens * windows)
     rows = rows[np.argsort(lengths, kind="stable")]
     return [
         _batch(examples, rows[start : start + size], tokens, windows, titled=titled)

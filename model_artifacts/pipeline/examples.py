@@ -46,6 +46,12 @@ class Ragged:
         tokens = np.fromiter((t for s in sequences for t in s), np.uint16, int(offsets[-1]))
         return cls(tokens, offsets)
 
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Count each sequence's tokens, int64 ``[n]``."""
+        found: npt.NDArray[np.int64] = np.diff(self.offsets)
+        return found
+
     def __len__(self) -> int:
         """Count the sequences."""
         return len(self.offsets) - 1

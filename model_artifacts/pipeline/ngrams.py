@@ -25,7 +25,7 @@ def count_ngrams(
     owner, keys, counts : ndarray
         int32, uint32 and float32 ``[pairs]``: text, n-gram and occurrences of every text-n-gram pair, in that order.
     """
-    lengths = np.diff(texts.offsets)
+    lengths = texts.lengths
     owner = np.repeat(np.arange(len(texts), dtype=np.uint64), lengths)
     keys = ngram_keys(texts.tokens.astype(np.uint32), longest)
     if longest > 1:

@@ -93,8 +93,7 @@ def teach(*, prepared: Path, out: Path, recipe: TeacherRecipe, crossed: Path | N
 def _main_quality(logits: npt.NDArray[np.float32], examples: Examples) -> dict[str, float]:
     """Give the figures of the first text of each title, which has the title in front."""
     main = examples.is_main
-    pieces = np.diff(examples.texts.offsets)
-    return best_quality(logits[main], pieces[main], examples.labels[examples.owner[main]])
+    return best_quality(logits[main], examples.texts.lengths[main], examples.labels[examples.owner[main]])
 
 
 def _answered(out: Path, done: dict[str, Any]) -> dict[str, npt.NDArray[Any]] | None:

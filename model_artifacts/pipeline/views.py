@@ -90,8 +90,8 @@ class Epoch:
         self._texts = _drawn(examples, recipe, rows)
         """The text of each draw; what follows is by draw too."""
         count = len(self._texts)
-        self._lengths = lengths = np.diff(examples.texts.offsets)[self._texts]
-        title_lengths = np.diff(examples.titles.offsets)[examples.owner[self._texts]]
+        self._lengths = lengths = examples.texts.lengths[self._texts]
+        title_lengths = examples.titles.lengths[examples.owner[self._texts]]
         self._mask_share = recipe.mask_share
         self._seed = (recipe.seed, number)
         titled = (rng.random(count) < recipe.title_share) & (title_lengths > 0)
@@ -169,5 +169,5 @@ def _drawn(
     texts = np.arange(len(examples.texts)) if rows is None else rows
     if recipe.short_tokens is None or recipe.short_repeats is None:
         return texts
-    short = np.diff(examples.texts.offsets)[texts] <= recipe.short_tokens
+    short = examples.texts.lengths[texts] <= recipe.short_tokens
     return np.repeat(texts, np.where(short, recipe.short_repeats, 1))

@@ -176,7 +176,7 @@ def _validate(
     main = np.flatnonzero(examples.is_main)
     labels = examples.labels[examples.owner[main]]
     in_float = (design(examples.texts, table.keys, table.idf, recipe.ngrams) @ weights + intercept)[main]
-    scorer = WideScorer(table, ngrams=recipe.ngrams, max_tokens=int(np.diff(examples.texts.offsets).max()))
+    scorer = WideScorer(table, ngrams=recipe.ngrams, max_tokens=int(examples.texts.lengths.max()))
     served = scorer.logits([examples.texts[row].tolist() for row in main.tolist()])
     precision = {
         "float32": round(mean_average_precision(in_float, labels), 5),

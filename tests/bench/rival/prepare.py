@@ -44,8 +44,8 @@ def write(artifact: Path, folder: Path) -> None:
         "bias": state.pop("classifier.bias"),
         "slope": torch.tensor(manifest.slope),
         "intercept": torch.tensor(manifest.intercept),
-        "centre": torch.tensor(manifest.length.centre if manifest.length else [0.0] * len(GENRES)),
-        "length_scale": torch.tensor(manifest.length.scale if manifest.length else 0.0),
+        "centre": torch.tensor(manifest.length.centre),
+        "length_scale": torch.tensor(manifest.length.scale),
     }
     encoder.load_state_dict({base_name(name): value for name, value in state.items()})
     encoder.save_pretrained(folder)

@@ -58,9 +58,7 @@ class Calibration:
         """Give float32 ``[documents, 18]`` for logits of that shape; ``pieces`` is int64 ``[documents]``."""
         weighed = weigh(logits, pieces, self.centre, self.length_scale)
         # The logistic function as a tanh: no overflow at either end.
-        found: npt.NDArray[np.float32] = np.float32(0.5) + np.float32(0.5) * np.tanh(
-            np.float32(0.5) * (self.slope * weighed + self.intercept)
-        )
+        found: npt.NDArray[np.float32] = 0.5 + 0.5 * np.tanh(0.5 * (self.slope * weighed + self.intercept))
         return found
 
 

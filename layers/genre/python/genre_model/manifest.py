@@ -112,6 +112,10 @@ class LengthPart:
     centre: tuple[float, ...]
 
 
+NO_LENGTH: Final = LengthPart(scale=0.0, centre=(0.0,) * len(GENRES))
+"""Lengths do not count."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A checked manifest.
@@ -130,8 +134,8 @@ class Manifest:
         Per label, strictly between 0 and 1; a label at or above its threshold is selected.
     slope, intercept : tuple of float
         Per label, Platt scaling of the logit: ``sigmoid(slope * logit + intercept)``; slopes above 0.
-    length : LengthPart or None
-        How the text's length counts before that; None in a manifest of schema version 1.
+    length : LengthPart
+        How the text's length counts before that: not at all in a manifest of schema version 1.
     """
 
     name: str
@@ -144,7 +148,7 @@ class Manifest:
     thresholds: tuple[float, ...]
     slope: tuple[float, ...]
     intercept: tuple[float, ...]
-    length: LengthPart | None
+    length: LengthPart
 
     @classmethod
     def load(cls, folder: Path) -> Manifest:
@@ -244,7 +248,7 @@ def _parse(content: Any) -> Manifest:  # noqa: ANN401 -- whatever the file holds
         thresholds=_numbers(root, "thresholds", 0.0, 1.0),
         slope=_numbers(calibration, "slope", 0.0, math.inf),
         intercept=_numbers(calibration, "intercept", -math.inf, math.inf),
-        length=None if version == 1 else _length(calibration),
+        length=NO_LENGTH if version == 1 else _length(calibration),
     )
     named = [manifest.network, manifest.tokenizer, *([manifest.wide.file] if manifest.wide else [])]
     for name in named:

@@ -36,8 +36,8 @@ class GenreModel:
         self._calibration = Calibration(
             slope=np.array(manifest.slope, np.float32),
             intercept=np.array(manifest.intercept, np.float32),
-            centre=np.array(manifest.length.centre if manifest.length else 0, np.float32),
-            length_scale=manifest.length.scale if manifest.length else 0.0,
+            centre=np.array(manifest.length.centre, np.float32),
+            length_scale=manifest.length.scale,
         )
         self.thresholds: npt.NDArray[np.float32] = np.array(manifest.thresholds, np.float32)
         """float32 ``[18]``: a label at or above its threshold is selected."""
